@@ -1,0 +1,177 @@
+"""What a loop is: versioned, frozen, JSON. Each exchangeable part is a ``(kind, options)``; the options' class stands
+beside the part's code, in its registry, and is checked when the parts are put together."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any, Literal, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+
+from core.errors import InvalidConfig
+
+
+class Options(BaseModel):
+    """Base of every options class: frozen, unknown fields refused. Titles, descriptions and bounds make the form."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PartConfig(Options):
+    """A part by the name of its registry entry, and its options (checked against the entry's options class)."""
+
+    kind: str
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class TrainingConfig(Options):
+    """How a generation learns."""
+
+    mode: Literal["fine-tune", "from-scratch"] = Field(
+        "fine-tune",
+        title="Learning",
+        description="Go on from the previous generation's weights (the papers' iterative fine-tuning), or start over.",
+    )
+    initial_steps: int = Field(2000, ge=1, le=1_000_000, title="Steps, generation 0", description="Steps on real data.")
+    steps: int = Field(
+        60, ge=0, le=1_000_000, title="Steps per generation", description="Steps of every later generation."
+    )
+    batch_size: int = Field(64, ge=1, le=8192, title="Batch size")
+    learning_rate: float = Field(2e-3, gt=0, le=1, title="Learning rate, generation 0")
+    fine_tune_learning_rate: float = Field(5e-4, gt=0, le=1, title="Learning rate, later generations")
+    ema_decay: float = Field(
+        0.98, ge=0, lt=1, title="EMA decay", description="Of the weights that samples are drawn with."
+    )
+    label_dropout: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        title="Label dropout",
+        description="Share of unconditional examples, for classifier-free guidance.",
+    )
+
+
+class SamplingConfig(Options):
+    """How samples are drawn from a generation."""
+
+    guidance_synthesis: float = Field(
+        2.5, ge=0, le=20, title="Guidance scale, synthetic training set",
+        description="Classifier-free guidance of what the next generation learns from; 1 = no guidance.",
+    )  # fmt: skip
+    guidance_evaluation: float = Field(
+        2.5,
+        ge=0,
+        le=20,
+        title="Guidance scale, evaluation",
+        description="Guidance of the samples that are measured and shown.",
+    )
+    steps: int = Field(10, ge=1, le=1000, title="Sampler steps", description="DDIM steps.")
+
+
+class CorrectionConfig(Options):
+    """Where the corrector acts, and what becomes of what it rejects."""
+
+    where: Literal["loop", "output", "both"] = Field(
+        "loop",
+        title="Correct",
+        description="Inside the loop (the next generation learns from it), at the measured output only, or both.",
+    )
+    rejected: Literal["drop", "keep raw"] = Field(
+        "drop", title="Rejected samples", description="Leave them out of training, or let their raw form in."
+    )
+
+
+class EvaluationConfig(Options):
+    """What is measured and kept for the eye in each generation."""
+
+    samples: int = Field(
+        300,
+        ge=16,
+        le=100_000,
+        title="Samples measured",
+        description="FID depends on it: compare equal counts only.",
+    )
+    panel: int = Field(
+        8,
+        ge=1,
+        le=256,
+        title="Panel",
+        description="Samples kept for viewing: the same labels and noise in every generation.",
+    )
+    panel_corrector: PartConfig = Field(
+        default_factory=lambda: PartConfig(kind="physics"), title="Panel's corrector",
+        description="Shown beside the raw panel when the loop itself corrects nothing.",
+    )  # fmt: skip
+
+
+class LoopConfig(Options):
+    """One loop, whole. The same config gives the same numbers, in process and through the queue."""
+
+    version: Literal[1] = 1
+    domain: str = "motion"
+    data: PartConfig = Field(default_factory=lambda: PartConfig(kind="deepmimic"))
+    n: int = Field(256, ge=8, le=1_000_000, title="Real training samples n")
+    policy: PartConfig = Field(default_factory=lambda: PartConfig(kind="augment"))
+    corrector: PartConfig = Field(default_factory=lambda: PartConfig(kind="none"))
+    correction: CorrectionConfig = CorrectionConfig()
+    model: PartConfig = Field(default_factory=lambda: PartConfig(kind="latent-mlp"))
+    training: TrainingConfig = TrainingConfig()
+    sampling: SamplingConfig = SamplingConfig()
+    evaluation: EvaluationConfig = EvaluationConfig()
+    generations: int = Field(10, ge=0, le=10_000, title="Generations", description="After generation 0.")
+    seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Every random draw comes from it.")
+
+    @property
+    def arm(self) -> Literal["real", "raw", "corrected"]:
+        """Which of the three arms of a comparison this loop is: its colour everywhere."""
+        if self.policy.kind == "real":
+            return "real"
+        return "raw" if self.corrector.kind == "none" else "corrected"
+
+
+OptionsT = TypeVar("OptionsT", bound=Options)
+
+
+def parse(cls: type[OptionsT], data: object, field: str = "") -> OptionsT:
+    """Checked options from plain data.
+
+    Raises:
+        InvalidConfig: naming the first offending field (dotted, below ``field``), its value and what was expected.
+    """
+    try:
+        return cls.model_validate(data)
+    except ValidationError as error:
+        first = error.errors()[0]
+        path = ".".join([*([field] if field else []), *(str(p) for p in first["loc"])])
+        if first["type"] == "extra_forbidden":
+            raise InvalidConfig(
+                f"There is no option {path!r}.",
+                f"Options here: {', '.join(cls.model_fields) or 'none'}.",
+                path,
+            ) from None
+        found = "missing" if first["type"] == "missing" else repr(first["input"])[:80]
+        raise InvalidConfig(f"{path or 'config'}: {first['msg']} (got {found}).", "", path) from None
+
+
+def digest(value: object) -> str:
+    """Short stable identifier of plain JSON data or of a config."""
+    plain = value.model_dump(mode="json") if isinstance(value, BaseModel) else value
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, separators=(",", ":")).encode()).hexdigest()[:24]
+
+
+def with_changes(config: LoopConfig, changes: Mapping[str, Any]) -> LoopConfig:
+    """A clone with edits: ``{"sampling.guidance_synthesis": 1.0, "corrector": {"kind": "physics"}}``.
+
+    Raises:
+        InvalidConfig: when a path names nothing or the outcome is not a config.
+    """
+    data = config.model_dump(mode="json")
+    for path, value in changes.items():
+        node: Any = data
+        *above, last = path.split(".")
+        for key in above:
+            if not isinstance(node, dict) or not isinstance(node.get(key), dict):
+                raise InvalidConfig(f"There is no option {path!r}.", f"{key!r} holds no options.", path)
+            node = node[key]
+        node[last] = value
+    return parse(LoopConfig, data)

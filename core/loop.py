@@ -1,0 +1,279 @@
+"""The self-consuming loop, whole.
+
+    generation 0:   learn(real)                                             -> panel, evaluate
+    generation t:   synthesize(G[t-1])  ->  correct  ->  learn(compose)     -> panel, evaluate
+
+Stages find what they need on a shelf and leave there what they made, so that one process can run them in order
+(:func:`run_loop`) and a fleet of workers can run each one as soon as what it needs is there (:func:`ready_stages`).
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+
+from core.config import LoopConfig, digest
+from core.policies import Policy, compose
+from core.protocols import Corrections, Corrector, Domain, Memo, Reference, Shelf, Tick, silent
+from core.records import GenerationRecord, Item, Outcome, count_statuses, usable
+from core.seeds import seed_for
+
+CHUNK = 32
+"""Samples per part of a correct stage: small enough to cancel and to spread over workers, large enough to pay."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A loop about to run: its config and the parts built from it.
+
+    Attributes:
+        corrector: None when nothing is corrected.
+        panel_corrector: what the panel is shown corrected by.
+    """
+
+    config: LoopConfig
+    domain: Domain
+    policy: Policy
+    corrector: Corrector | None
+    panel_corrector: Corrector
+    shelf: Shelf
+    memo: Memo
+    tick: Tick = field(default=silent)
+
+    @property
+    def reference(self) -> Reference:
+        return Reference(self.domain.real(self.config.n), f"{self.domain.digest}-{self.config.n}", self.memo)
+
+
+def run_loop(
+    run: Run, *, start: int = 0, on_stage: Callable[[int, str], None] | None = None
+) -> Iterator[GenerationRecord]:
+    """Run generations ``start``..``config.generations`` in this process, yielding a record after each."""
+    for t in range(start, run.config.generations + 1):
+        seconds: dict[str, float] = {}
+        for stage in stages_of(run.config, t):
+            if on_stage is not None:
+                on_stage(t, stage)
+            began = time.perf_counter()
+            for part in range(parts_of(run, stage)):
+                STAGES[stage](run, t, part)
+            seconds[stage] = time.perf_counter() - began
+        yield record_of(run.shelf, t, seconds)
+
+
+def learn(run: Run, t: int, part: int = 0) -> None:
+    """Train generation t on what the policy composes; generation 0 is shared by all loops that begin alike."""
+    del part
+    config, generator = run.config, run.domain.generator()
+    real = run.domain.real(config.n)
+    if t == 0:
+        key = digest([run.domain.digest, config.n, *_parts_of_generation_zero(config)])
+        checkpoint = run.memo.get(
+            f"generation-0-{key}",
+            lambda: generator.fit(
+                real, start=None, scratch=False, steps=config.training.initial_steps,
+                seed=seed_for(config.seed, 0, "learn"), tick=run.tick,
+            ),
+            run.tick,
+        )  # fmt: skip
+        counts = {"real": len(real), "synthetic": 0}
+    else:
+        sets = {k: _synthetic_set(run, k) for k in run.policy.past_generations(t)}
+        training_set = compose(run.policy, real, [(k, samples) for k, (samples, _) in sets.items() if len(samples)])
+        scratch = config.training.mode == "from-scratch"
+        checkpoint = generator.fit(
+            training_set.samples,
+            start=run.shelf.load(0 if scratch else t - 1, "model"),
+            scratch=scratch,
+            steps=config.training.initial_steps if scratch else config.training.steps,
+            seed=seed_for(config.seed, t, "learn"),
+            tick=run.tick,
+        )
+        real_count = int((training_set.origin == 0).sum())
+        counts = {"real": real_count, "synthetic": len(training_set.origin) - real_count}
+        counts |= sets[t][1] if t in sets else {}
+    run.shelf.save(t, "model", replace(checkpoint, meta={**checkpoint.meta, "counts": counts}))
+
+
+def synthesize(run: Run, t: int, part: int = 0) -> None:
+    """Draw generation t's synthetic training set from generation t-1, classes balanced as in the real data."""
+    del part
+    config = run.config
+    count = run.policy.synthetic_count(config.n)
+    labels = _balanced_labels(run.domain.real(config.n).labels, count)
+    samples = run.domain.generator().sample(
+        run.shelf.load(t - 1, "model"),
+        labels,
+        guidance=config.sampling.guidance_synthesis,
+        seed=seed_for(config.seed, t, "synthesize"),
+        tick=run.tick,
+    )
+    run.shelf.save(t, "raw", Item(samples.arrays()))
+
+
+def correct(run: Run, t: int, part: int) -> None:
+    """Correct one chunk of generation t's synthetic training set."""
+    if run.corrector is None:
+        raise ValueError("a loop without a corrector has no correct stage")
+    samples = run.domain.real(run.config.n).with_arrays(run.shelf.load(t, "raw").arrays)
+    rows = _rows(part, parts_of(run, "correct"), len(samples))
+    seed = seed_for(run.config.seed, t, "correct", part)
+    run.shelf.save(
+        t, f"corrected-{part}", _as_item(run.corrector.correct(samples, rows=rows, seed=seed, tick=run.tick))
+    )
+
+
+def panel(run: Run, t: int, part: int = 0) -> None:
+    """Draw the fixed panel (same labels and noise in every generation and loop), raw and corrected, for the eye."""
+    del part
+    config, real = run.config, run.domain.real(run.config.n)
+    labels = _balanced_labels(real.labels, config.evaluation.panel)
+    raw = run.domain.generator().sample(
+        run.shelf.load(t, "model"),
+        labels,
+        guidance=config.sampling.guidance_evaluation,
+        seed=seed_for(0, 0, "panel"),
+    )
+    raw = raw.with_arrays(raw.arrays())  # what is corrected is what is kept
+    run.shelf.save(t, "panel-raw", Item(raw.arrays()))
+    nearest = _nearest_real(run.domain.distance(raw, real), raw.labels, real.labels)
+    run.shelf.save(t, "panel-real", Item(real.take(nearest).arrays(), {"index": nearest.tolist()}))
+    corrector = run.corrector if run.corrector is not None else run.panel_corrector
+    seed = seed_for(config.seed, t, "panel-correct")
+    run.shelf.save(t, "panel-corrected", _as_item(corrector.correct(raw, seed=seed, tick=run.tick)))
+
+
+def evaluate(run: Run, t: int, part: int = 0) -> None:
+    """Measure generation t on fresh samples, drawn with the evaluation's guidance, against held-out real data."""
+    del part
+    config = run.config
+    judge = run.domain.evaluator(run.tick)
+    samples = run.domain.generator().sample(
+        run.shelf.load(t, "model"),
+        _balanced_labels(run.domain.real(config.n).labels, config.evaluation.samples),
+        guidance=config.sampling.guidance_evaluation,
+        seed=seed_for(config.seed, t, "evaluate"),
+        tick=run.tick,
+    )
+    outcomes: tuple[Outcome, ...] = ()
+    if run.corrector is not None and config.correction.where in ("output", "both"):
+        corrections = run.corrector.correct(samples, seed=seed_for(config.seed, t, "evaluate-correct"), tick=run.tick)
+        samples, outcomes = corrections.samples, corrections.outcomes
+    metrics = judge.measure(samples)
+    meta: dict[str, Any] = {"metrics": metrics, "output": count_statuses([o.as_dict() for o in outcomes])}
+    if t == 0:
+        meta["floor"] = judge.floor(config.evaluation.samples)
+    run.shelf.save(t, "metrics", Item(meta=meta))
+
+
+STAGES: dict[str, Callable[[Run, int, int], None]] = {
+    "synthesize": synthesize,
+    "correct": correct,
+    "learn": learn,
+    "panel": panel,
+    "evaluate": evaluate,
+}
+
+
+def corrects_in_loop(config: LoopConfig) -> bool:
+    """Whether the next generation learns from corrected samples."""
+    return config.corrector.kind != "none" and config.correction.where in ("loop", "both")
+
+
+def stages_of(config: LoopConfig, t: int) -> tuple[str, ...]:
+    """The stages of generation t, in an order in which one process can run them."""
+    synthesizes = t > 0 and config.policy.kind != "real"
+    before = ("synthesize",) if synthesizes else ()
+    between = ("correct",) if synthesizes and corrects_in_loop(config) else ()
+    return (*before, *between, "learn", "panel", "evaluate")
+
+
+def parts_of(run: Run, stage: str) -> int:
+    """How many parts a stage is done in; the same wherever it runs."""
+    if stage != "correct" or run.corrector is None or not run.corrector.splittable:
+        return 1
+    return max(1, -(-run.policy.synthetic_count(run.config.n) // CHUNK))
+
+
+def needs_of(config: LoopConfig, t: int, stage: str) -> tuple[tuple[int, str], ...]:
+    """What must be published before a stage can start."""
+    stages = stages_of(config, t)
+    if stage in ("panel", "evaluate"):
+        return ((t, "learn"),)
+    position = stages.index(stage)
+    if position > 0:
+        return ((t, stages[position - 1]),)
+    return ((t - 1, "learn"),) if t > 0 else ()
+
+
+def ready_stages(config: LoopConfig, done: Collection[tuple[int, str]]) -> list[tuple[int, str]]:
+    """Stages that are not done and lack nothing, earliest generation first."""
+    found = []
+    for t in range(config.generations + 1):
+        for stage in stages_of(config, t):
+            if (t, stage) not in done and all(need in done for need in needs_of(config, t, stage)):
+                found.append((t, stage))
+        if (t, "learn") not in done:
+            break  # nothing later can start
+    return found
+
+
+def record_of(shelf: Shelf, t: int, seconds: Mapping[str, float]) -> GenerationRecord:
+    """Generation t's record from what its stages left on the shelf."""
+    model, judged = shelf.load(t, "model").meta, shelf.load(t, "metrics").meta
+    return GenerationRecord(t, judged["metrics"], model["counts"], model["training"], seconds)
+
+
+def _nearest_real(distance: np.ndarray, labels: np.ndarray, real_labels: np.ndarray) -> np.ndarray:
+    """(N,) index of each sample's nearest real sample of its class (of any class where there is none).
+
+    Args:
+        distance: (N, M) from samples to real samples.
+    """
+    same = labels[:, None] == real_labels[None, :]
+    foreign = ~same & same.any(1, keepdims=True)
+    nearest: np.ndarray = np.argmin(np.where(foreign, np.inf, distance), axis=1)
+    return nearest
+
+
+def _synthetic_set(run: Run, k: int) -> tuple[Any, dict[str, int]]:
+    """S_k, corrected where the loop corrects (rejected ones dropped or let in raw), and how many had which outcome."""
+    real = run.domain.real(run.config.n)
+    if not corrects_in_loop(run.config):
+        return real.with_arrays(run.shelf.load(k, "raw").arrays), {}
+    items = [run.shelf.load(k, f"corrected-{part}") for part in range(parts_of(run, "correct"))]
+    first, *others = (real.with_arrays(_samples_only(item.arrays)) for item in items)
+    samples = first.concat(others)
+    outcomes = [outcome for item in items for outcome in item.meta["outcomes"]]
+    if run.config.correction.rejected == "drop":
+        samples = samples.take(np.flatnonzero(usable(outcomes)))
+    return samples, count_statuses(outcomes)
+
+
+def _as_item(corrections: Corrections) -> Item:
+    tracks = {f"track.{name}": values.astype(np.float32) for name, values in corrections.tracks.items()}
+    return Item(corrections.samples.arrays() | tracks, {"outcomes": [o.as_dict() for o in corrections.outcomes]})
+
+
+def _samples_only(arrays: dict[str, Any]) -> dict[str, Any]:
+    return {name: values for name, values in arrays.items() if not name.startswith("track.")}
+
+
+def _rows(part: int, parts: int, count: int) -> slice:
+    return slice(part * count // parts, (part + 1) * count // parts)
+
+
+def _balanced_labels(real_labels: np.ndarray, count: int) -> np.ndarray:
+    """``count`` labels that go round the classes of the real data in turn."""
+    classes = np.unique(real_labels)
+    return classes[np.arange(count) % len(classes)]
+
+
+def _parts_of_generation_zero(config: LoopConfig) -> list[Any]:
+    """Everything that generation 0 depends on beside the data: loops that agree on it share it."""
+    training = config.training.model_dump(mode="json")
+    for later in ("mode", "steps", "fine_tune_learning_rate"):
+        del training[later]
+    return [config.model.model_dump(mode="json"), training, config.seed]
