@@ -3,7 +3,7 @@
 y up, metres, seconds, wxyz; local rotations are joint to parent, the root's is joint to world.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
@@ -115,6 +115,9 @@ class MotionBatch:
 
     def __getitem__(self, index: int) -> Motion:
         return Motion(self.skeleton, self.root_position_m[index], self.local_rotations_wxyz[index], self.fps)
+
+    def __iter__(self) -> Iterator[Motion]:
+        return (self[index] for index in range(len(self)))
 
     def take(self, index: Index) -> Self:
         """The chosen motions, in the order asked for."""
