@@ -133,8 +133,8 @@ def _primitives_of(skeleton: Skeleton, j: int, segment: str, scale: float) -> li
     if segment == "pelvis":
         return _pelvis(skeleton, j, bones, radius)
     if segment == "head" or not bones:
-        if segment == "head" and skeleton.segments[skeleton.parents[j]] == "head":
-            return []  # eyes and jaws add nothing to touch the floor with
+        if "head" in skeleton.segments and segment in ("head", "spine") and j != skeleton.segments.index("head"):
+            return []  # eyes, jaws and helper bones add nothing to touch the floor with
         direction = skeleton.offsets_m[j] if np.linalg.norm(skeleton.offsets_m[j]) > 1e-3 else np.array([0, 1.0, 0])
         direction = direction / np.linalg.norm(direction)
         if segment in ("neck", "spine"):  # a spine that ends here carries the head

@@ -32,12 +32,12 @@ class TrainingConfig(Options):
         title="Learning",
         description="Go on from the previous generation's weights (the papers' iterative fine-tuning), or start over.",
     )
-    initial_steps: int = Field(2000, ge=1, le=1_000_000, title="Steps, generation 0", description="Steps on real data.")
+    initial_steps: int = Field(1000, ge=1, le=1_000_000, title="Steps, generation 0", description="Steps on real data.")
     steps: int = Field(
         60, ge=0, le=1_000_000, title="Steps per generation", description="Steps of every later generation."
     )
     batch_size: int = Field(64, ge=1, le=8192, title="Batch size")
-    learning_rate: float = Field(2e-3, gt=0, le=1, title="Learning rate, generation 0")
+    learning_rate: float = Field(3e-3, gt=0, le=1, title="Learning rate, generation 0")
     fine_tune_learning_rate: float = Field(5e-4, gt=0, le=1, title="Learning rate, later generations")
     ema_decay: float = Field(
         0.98, ge=0, lt=1, title="EMA decay", description="Of the weights that samples are drawn with."

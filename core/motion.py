@@ -121,7 +121,7 @@ class MotionBatch:
 
     def take(self, index: Index) -> Self:
         """The chosen motions, in the order asked for."""
-        chosen = index if isinstance(index, slice) else np.asarray(index)
+        chosen = index if isinstance(index, slice) else np.asarray(index if len(index) else np.zeros(0, np.int64))
         return replace(
             self,
             root_position_m=self.root_position_m[chosen],

@@ -39,9 +39,13 @@ def conjugate(wxyz: Array) -> Array:
 
 def rotate(wxyz: Array, vector: Array) -> Array:
     """Vectors (..., 3) rotated by unit quaternions (..., 4); leading shapes broadcast."""
-    u = wxyz[..., 1:]
-    t = 2.0 * np.cross(u, vector)
-    return vector + wxyz[..., :1] * t + np.cross(u, t)
+    # Written out, because np.cross takes five times as long.
+    w, x, y, z = np.moveaxis(wxyz, -1, 0)
+    vx, vy, vz = np.moveaxis(vector, -1, 0)
+    tx, ty, tz = 2.0 * (y * vz - z * vy), 2.0 * (z * vx - x * vz), 2.0 * (x * vy - y * vx)
+    return np.stack(
+        [vx + w * tx + (y * tz - z * ty), vy + w * ty + (z * tx - x * tz), vz + w * tz + (x * ty - y * tx)], axis=-1
+    )
 
 
 def unitquat_to_rotvec(wxyz: Array) -> Array:

@@ -15,7 +15,7 @@ Array = R.Array
 
 # What a joint's name means, first match wins; names as in CMU, SMPL, Mixamo, DeepMimic and their BVH exports.
 SEGMENT_PATTERNS = (
-    ("finger", r"finger|thumb|index|middle|ring|pinky|palm"),
+    ("finger", r"finger|thumb|index|middle|mid\d|ring|pinky|palm"),
     ("toe", r"toe"),
     ("foot", r"ankle|foot"),
     ("shank", r"knee|shin|calf|tibia|lowerleg|(left|right|^l|^r)leg"),

@@ -1,0 +1,150 @@
+"""Corrects one motion file: what ``loopscope correct in.bvh out.bvh`` and the upload page do."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from backend.motionfiles import SUFFIXES, Unit, read_motion_file, write_motion
+from core import rotations as R
+from core.artefacts import measure, tracks_of
+from core.config import parse
+from core.errors import InvalidMotion, LoopscopeError, UnknownPart
+from core.motion import Motion, MotionBatch, batch_of
+from core.protocols import Tick, silent
+
+AT_REST_RAD = 0.04  # mean joint angle of a rest pose
+REST_LEAP = 5.0  # times the usual step between frames
+SETTLED = 2.0
+LEAD_S = 0.1  # exporters blend out of the rest pose over this time at most
+FLOOR_NOTE_M = 0.05
+
+
+class Measures(BaseModel):
+    """Mean artefacts of a motion."""
+
+    model_config = ConfigDict(frozen=True)
+
+    penetration_mm: float
+    float_mm: float
+    skate_m_s: float
+    jerk_m_s3: float
+
+
+class CorrectReport(BaseModel):
+    """What became of a file. ``after`` is None, and nothing was written, where the motion was rejected."""
+
+    model_config = ConfigDict(frozen=True)
+
+    status: Literal["corrected", "unchanged", "rejected"]
+    reason: str
+    before: Measures
+    after: Measures | None
+    tracking_error_m: float
+    residual_force_bw: float
+    seconds: float
+    motion_seconds: float
+    notes: list[str]
+
+
+def correct_file(
+    input_path: str | Path,
+    output_path: str | Path,
+    *,
+    kind: str = "physics",
+    options: Mapping[str, Any] | None = None,
+    unit: Unit = "auto",
+    tick: Tick = silent,
+) -> CorrectReport:
+    """Read, correct and write a motion file; frame rate, skeleton and joint names stay.
+
+    Args:
+        output_path: ``.bvh`` or ``.npz``; untouched where the motion is rejected.
+        kind: a corrector of the registry that works on motions and needs no reference data.
+        options: of that corrector.
+        unit: length unit of a BVH input.
+
+    Raises:
+        InvalidMotion: for an unreadable input or a suffix that cannot be written.
+        UnknownPart, InvalidConfig: for a corrector or an option that does not exist or does not suit.
+        LoopscopeError: when the output cannot be written.
+    """
+    from corrector.registry import CORRECTORS
+
+    target = Path(output_path)
+    if target.suffix.lower() not in SUFFIXES:
+        raise InvalidMotion(
+            f"Motions cannot be written as {target.suffix!r}.", f"Choose one of: {', '.join(SUFFIXES)}."
+        )
+    if kind not in CORRECTORS:
+        raise UnknownPart("corrector", kind, CORRECTORS, "kind")
+    part = CORRECTORS[kind]
+    checked = parse(part.options, dict(options or {}), "options")
+    source = read_motion_file(input_path, unit=unit)
+    notes = list(source.notes)
+    motion = _without_rest_pose(source.motion, notes)
+    _note_floor(motion, notes)
+    started = time.perf_counter()
+    corrections = part.build(checked, None, tick).correct(batch_of([motion]), seed=0, tick=tick)
+    seconds = time.perf_counter() - started
+    outcome = corrections.outcomes[0]
+    rejected = outcome.status == "rejected"
+    fixed = _first(corrections.samples, motion)
+    if not rejected:
+        _write(target, write_motion(fixed, target.suffix))
+    return CorrectReport(
+        status=outcome.status,
+        reason=outcome.reason,
+        before=Measures(**asdict(measure(motion))),
+        after=None if rejected else Measures(**asdict(measure(fixed))),
+        tracking_error_m=outcome.moved_m,
+        residual_force_bw=outcome.residual_force_bw,
+        seconds=seconds,
+        motion_seconds=motion.seconds,
+        notes=notes,
+    )
+
+
+def _first(samples: MotionBatch, source: Motion) -> Motion:
+    return replace(
+        source, root_position_m=samples[0].root_position_m, local_rotations_wxyz=samples[0].local_rotations_wxyz
+    )
+
+
+def _without_rest_pose(motion: Motion, notes: list[str]) -> Motion:
+    """The motion without the rest pose that exporters put before its first frame, often blended over a few frames: a
+    leap that no body can follow."""
+    rotations = motion.local_rotations_wxyz
+    if len(motion) < 8 or R.geodesic_angle(rotations[0], R.IDENTITY_WXYZ).mean() > AT_REST_RAD:
+        return motion
+    steps = R.geodesic_angle(rotations[:-1], rotations[1:]).mean(1)
+    usual = max(float(np.median(steps)), 1e-3)
+    if steps[0] < REST_LEAP * usual:
+        return motion
+    lead = min(int((steps < SETTLED * usual).argmax()) or 1, max(1, round(LEAD_S * motion.fps)))
+    notes.append(
+        f"The first {lead} frames are a rest pose that leaps to the motion, as some exporters add it; left out."
+    )
+    return replace(motion, root_position_m=motion.root_position_m[lead:], local_rotations_wxyz=rotations[lead:])
+
+
+def _note_floor(motion: Motion, notes: list[str]) -> None:
+    lowest = float(np.median(tracks_of(motion).lowest_m))
+    if abs(lowest) > FLOOR_NOTE_M:
+        side = "above" if lowest > 0 else "below"
+        notes.append(
+            f"The body's lowest point is {abs(lowest) * 100:.0f} cm {side} the floor (y = 0) half of the time."
+        )
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise LoopscopeError(
+            f"{path.name} cannot be written: {error.strerror or error}.", "Check the folder."
+        ) from error
