@@ -1,0 +1,1 @@
+"""Real data. A new data set is one new file and one line in :mod:`model.datasets.registry`."""

@@ -1,0 +1,144 @@
+"""Motion capture of any skeleton from a folder with ``clips.npz`` and ``index.csv``.
+
+``clips.npz``: root_pos (N, 3) metres, quats (N, J, 4) local wxyz, joint_names, parents, offsets (J, 3) metres, fps, and
+optionally end_names / end_parents / end_offsets (fixed points; those named toe become the toes' tips); y up.
+``index.csv``: one row per clip with at least split, action, start, stop (frames); subject where known.
+Training windows come from split ``train`` only, held-out windows from split ``test`` only.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from core.config import Options, digest
+from core.errors import DataMissing, InvalidConfig
+from core.rotations import Array
+from model.datasets import npz_files as files
+from model.datasets.base import WINDOW_FPS, WINDOW_FRAMES, WINDOW_S, Dataset, Split, slerp_near
+
+SPLITS: Mapping[Split, str] = {"train": "train", "held-out": "test"}
+
+
+class NpzOptions(Options):
+    path: str = Field(
+        "", title="Path", description="Folder with clips.npz and index.csv, or the npz file beside its index.csv."
+    )
+    mirror: bool = Field(
+        True, title="Mirror images", description="Show every second window as its left-right mirror image."
+    )
+
+
+def build(options: NpzOptions) -> Dataset:
+    """The data set.
+
+    Raises:
+        InvalidConfig: without a path.
+        DataMissing: when files are not there or not in the layout.
+    """
+    if not options.path.strip():
+        raise InvalidConfig(
+            "The data set 'npz' needs a path.", "Give a folder with clips.npz and index.csv.", "data.options.path"
+        )
+    archive, index = files.locate(Path(options.path).expanduser())
+    arrays = files.load(archive)
+    skeleton = files.skeleton(archive, arrays)
+    root, rotations, fps = files.motion(archive, arrays, skeleton)
+    listed = files.read_index(index, len(root))
+    _keep_subjects_apart(index, listed)
+    clips = [clip for clip in listed if (clip.stop - 1 - clip.start) / fps >= WINDOW_S]
+    actions = _actions(index, clips)
+    if options.mirror and skeleton.mirror is None:
+        raise InvalidConfig(
+            f"The joints of {archive.name} do not pair left with right by name, so windows cannot be mirrored.",
+            "Switch mirror images off.",
+            "data.options.mirror",
+        )
+    used = [clip for clip in clips if clip.action in actions and clip.split in SPLITS.values()]
+    train, test = (", ".join(_subjects(used, split)) or "not named" for split in ("train", "test"))
+    content = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (archive, index)]
+    return Dataset(
+        name="npz",
+        skeleton=skeleton,
+        class_names=actions,
+        digest=digest(["npz-1", content, options.mirror]),
+        card={
+            "title": f"Motion capture from {archive.parent.name}/{archive.name}",
+            "source": "A file of yours; see what came with it for its source.",
+            "licence": "As given by the file's source.",
+            "clips": len(used),
+            "seconds": round(sum(c.stop - c.start for c in used) / fps, 1),
+            "classes": list(actions),
+            "split": (
+                "By subject, as in index.csv: training windows from split train "
+                f"(subjects {train}), held-out windows from split test (subjects {test}); split val is left alone."
+            ),
+            "notes": [
+                f"Windows of {WINDOW_FRAMES} frames at {WINDOW_FPS:g} fps, interpolated from {fps:g} fps.",
+                f"Actions with a window in both splits only; clips under {WINDOW_S:g} s are left out.",
+                "Held-out subjects move differently: a perfect copy of the training set scores above the FID floor.",
+            ],
+        },
+        clips=_Recordings(root, rotations, fps, actions, used),
+        mirror=options.mirror,
+    )
+
+
+class _Recordings:
+    """Windows at any fractional start inside the index's clips."""
+
+    def __init__(
+        self, root: Array, rotations: Array, fps: float, actions: Sequence[str], clips: Sequence[files.Clip]
+    ) -> None:
+        self._root, self._rotations, self._fps = root, rotations, fps
+        self._starts: dict[tuple[str, int], tuple[Array, Array]] = {}
+        for split in SPLITS.values():
+            for label, action in enumerate(actions):
+                mine = [c for c in clips if c.split == split and c.action == action]
+                first = np.array([c.start for c in mine], dtype=np.float64)
+                room = np.array([c.stop - 1 - c.start - WINDOW_S * fps for c in mine], dtype=np.float64)
+                self._starts[split, label] = (first, np.maximum(room, 0.0))
+
+    def cut(self, split: Split, labels: NDArray[np.int64], where: Array) -> tuple[Array, Array]:
+        start = np.empty(len(labels))
+        for label in np.unique(labels):
+            rows = labels == label
+            first, room = self._starts[SPLITS[split], int(label)]
+            ends = np.cumsum(room + 1.0)  # one frame more, so that a clip as long as a window is drawn too
+            at = where[rows] * ends[-1]
+            clip = np.minimum(np.searchsorted(ends, at, side="right"), len(ends) - 1)
+            start[rows] = first[clip] + np.minimum(at - (ends[clip] - room[clip] - 1.0), room[clip])
+        frame = start[:, None] + np.arange(WINDOW_FRAMES) * (self._fps / WINDOW_FPS)
+        left = np.minimum(np.floor(frame + 1e-9).astype(np.int64), len(self._root) - 1)
+        weight = (frame - left).clip(0.0).astype(np.float32)
+        right = np.minimum(left + (weight > 1e-6), len(self._root) - 1)
+        root = self._root[left] + weight[..., None] * (self._root[right] - self._root[left])
+        return root, slerp_near(self._rotations[left], self._rotations[right], weight[..., None])
+
+
+def _subjects(clips: Sequence[files.Clip], split: str) -> list[str]:
+    found = {clip.subject for clip in clips if clip.split == split and clip.subject}
+    return sorted(found, key=lambda subject: (len(subject), subject))
+
+
+def _keep_subjects_apart(index: Path, clips: Sequence[files.Clip]) -> None:
+    shared = set(_subjects(clips, "train")) & set(_subjects(clips, "test"))
+    if shared:
+        raise DataMissing(
+            f"{index.name} puts the subjects {', '.join(sorted(shared))} into both train and test.",
+            "Every subject belongs to one split.",
+        )
+
+
+def _actions(index: Path, clips: Sequence[files.Clip]) -> tuple[str, ...]:
+    train, test = ({c.action for c in clips if c.split == split} for split in ("train", "test"))
+    actions = tuple(sorted(train & test))
+    if not actions:
+        raise DataMissing(
+            f"{index.name} has no action with a clip of {WINDOW_S:g} s or more in both splits, train and test.",
+            files.LAYOUT_HINT,
+        )
+    return actions

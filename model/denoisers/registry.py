@@ -1,0 +1,95 @@
+"""Which denoisers there are, and their options. Networks load with torch, inside the functions that build them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from core.config import Options
+from core.errors import InvalidConfig
+from core.protocols import Part
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+@dataclass(frozen=True)
+class Design:
+    """What a denoiser needs of the representation, and how its network is made.
+
+    Attributes:
+        components: of the linear latent; 0 for frames.
+        whitening: see :meth:`model.representation.Representation.fit`.
+        network: ``(shape of one sample, number of classes) -> torch module`` with ``forward(x, t, y)``:
+            x (N, *shape) noisy, t (N,) in 0..STEPS-1, y (N,) in 0..classes (the last one means no class) -> clean x.
+    """
+
+    components: int
+    whitening: float
+    network: "Callable[[tuple[int, ...], int], nn.Module]"
+
+
+class LatentMlpOptions(Options):
+    components: int = Field(
+        128, ge=8, le=2048, title="Components", description="Principal components of a window that are modelled."
+    )
+    whitening: float = Field(
+        0.25, ge=0, le=1, title="Whitening", description="0 keeps the components' proportions, 1 makes them equal."
+    )
+    width: int = Field(256, ge=16, le=4096, title="Width")
+    layers: int = Field(4, ge=1, le=32, title="Layers")
+
+
+class TransformerOptions(Options):
+    width: int = Field(128, ge=16, le=2048, title="Width")
+    layers: int = Field(4, ge=1, le=32, title="Layers")
+    heads: int = Field(4, ge=1, le=32, title="Heads", description="Must divide the width.")
+    patch: int = Field(4, ge=1, le=40, title="Frames per token", description="Must divide the window's 40 frames.")
+
+
+def _latent_mlp(options: LatentMlpOptions) -> Design:
+    def network(shape: tuple[int, ...], classes: int) -> "nn.Module":
+        from model.denoisers.latent_mlp import LatentMlp
+
+        return LatentMlp(shape[0], classes, options.width, options.layers)
+
+    return Design(options.components, options.whitening, network)
+
+
+def _transformer(options: TransformerOptions) -> Design:
+    if options.width % options.heads:
+        raise InvalidConfig(
+            f"{options.heads} heads do not divide a width of {options.width}.",
+            "Choose a width that is a multiple of the heads.",
+            "model.options.heads",
+        )
+
+    def network(shape: tuple[int, ...], classes: int) -> "nn.Module":
+        from model.denoisers.transformer import MotionTransformer
+
+        if shape[0] % options.patch:
+            raise InvalidConfig(
+                f"{options.patch} frames per token do not divide windows of {shape[0]} frames.",
+                "Choose a divisor of the window's frames.",
+                "model.options.patch",
+            )
+        return MotionTransformer(shape, classes, options.width, options.layers, options.heads, options.patch)
+
+    return Design(0, 0.0, network)
+
+
+MODELS: dict[str, Part] = {
+    "latent-mlp": Part(
+        "Latent MLP",
+        "Diffusion in a linear latent of whole windows by a residual MLP: minutes on a CPU.",
+        LatentMlpOptions,
+        _latent_mlp,
+    ),
+    "transformer": Part(
+        "Motion transformer",
+        "Transformer encoder on frames, after MDM (Tevet et al. 2023): for a GPU and paper-sized runs.",
+        TransformerOptions,
+        _transformer,
+    ),
+}

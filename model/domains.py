@@ -1,0 +1,117 @@
+"""Domains: data, generator and judge that belong together. Heavy libraries load when a domain is asked for them."""
+
+import json
+from collections.abc import Callable
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from core.config import LoopConfig, PartConfig, digest, parse
+from core.errors import UnknownPart
+from core.motion import MotionBatch, joint_distances
+from core.policies import NoOptions
+from core.protocols import Evaluator, Generator, Memo, Part, Tick, silent
+from model.datasets.base import Dataset
+from model.datasets.registry import DATASETS
+from model.denoisers import MODELS
+from model.denoisers.registry import Design
+
+if TYPE_CHECKING:
+    from model.evaluator import MotionEvaluator
+    from model.generator import MotionGenerator
+
+VERSION = 1  # raise it when the same config gives other numbers: generations 0 are cached by it
+
+
+class MotionDomain:
+    """Implements :class:`core.protocols.Domain` for windows of human motion."""
+
+    def __init__(self, config: LoopConfig, dataset: Dataset, design: Design, memo: Memo, device: str) -> None:
+        self.dataset = dataset
+        self.class_names = dataset.class_names
+        self.digest = digest(["motion", VERSION, dataset.digest])
+        self._config, self._design, self._memo, self._device = config, design, memo, device
+        self._generator: MotionGenerator | None = None
+        self._evaluator: MotionEvaluator | None = None
+
+    def real(self, count: int) -> MotionBatch:
+        """``count`` training windows; kept, because every stage asks for them."""
+        return _train(self.dataset, count)
+
+    def distance(self, samples: MotionBatch, others: MotionBatch) -> NDArray[np.float64]:
+        """(N, M) mean joint distances, metres."""
+        return joint_distances(samples, others)
+
+    def generator(self) -> Generator:
+        if self._generator is None:
+            from model.generator import MotionGenerator
+
+            config, data = self._config, self.dataset
+            self._generator = MotionGenerator(
+                config.model, self._design, data.skeleton, data.fps, len(data.class_names),
+                config.training, config.sampling, self._device,
+            )  # fmt: skip
+        return self._generator
+
+    def evaluator(self, tick: Tick = silent) -> Evaluator:
+        if self._evaluator is None:
+            from model.evaluator import MotionEvaluator
+
+            self._evaluator = MotionEvaluator(self.dataset, self._memo, tick)
+        return self._evaluator
+
+
+def build_motion(config: LoopConfig, memo: Memo, device: str = "auto") -> MotionDomain:
+    """The motion domain of a config.
+
+    Raises:
+        UnknownPart, InvalidConfig: when the config's data set or model is none.
+        DataMissing: when the data set's files are not there.
+    """
+    dataset = dataset_of(config.data)
+    design: Design = _part(MODELS, "model", config.model, "model")()
+    return MotionDomain(config, dataset, design, memo, device)
+
+
+def dataset_of(data: PartConfig) -> Dataset:
+    """A data set from its config; kept in memory until its file changes."""
+    return _dataset(data.kind, json.dumps(data.options, sort_keys=True), _stamp(data))
+
+
+@lru_cache(maxsize=4)
+def _dataset(kind: str, options: str, stamp: tuple[float, ...]) -> Dataset:
+    del stamp
+    dataset: Dataset = _part(DATASETS, "data set", PartConfig(kind=kind, options=json.loads(options)), "data")()
+    return dataset
+
+
+@lru_cache(maxsize=8)
+def _train(dataset: Dataset, count: int) -> MotionBatch:
+    return dataset.train(count)
+
+
+def _part(registry: dict[str, Part], what: str, part: PartConfig, field: str) -> Callable[[], Any]:
+    if part.kind not in registry:
+        raise UnknownPart(what, part.kind, registry, f"{field}.kind")
+    entry = registry[part.kind]
+    return partial(entry.build, parse(entry.options, part.options, f"{field}.options"))
+
+
+def _stamp(data: PartConfig) -> tuple[float, ...]:
+    """Changes when the files under the option ``path`` do."""
+    path = Path(str(data.options.get("path", ""))).expanduser()
+    files = [path / "clips.npz", path / "index.csv"] if path.is_dir() else [path, path.parent / "index.csv"]
+    return tuple(file.stat().st_mtime for file in files if data.options.get("path") and file.is_file())
+
+
+DOMAINS: dict[str, Part] = {
+    "motion": Part(
+        "Human motion",
+        "Windows of 2 s of articulated human motion, by class.",
+        NoOptions,
+        build_motion,
+    ),
+}

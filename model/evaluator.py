@@ -1,0 +1,246 @@
+"""The frozen judge: features of motion windows that see classes, poses, timing and artefacts.
+
+A 1-D convolution over joint positions, velocities and log-jerk. A plain action classifier's features are blind to
+jitter of 3 cm and to missing mirror images; so the features must also give back the motion, and how much it was
+jittered, lifted and slid. It is trained once per data set on its training split, and never sees a loop.
+"""
+
+import time
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from core import rotations as R
+from core.artefacts import artefact_tracks, mean_artefacts
+from core.body import body_of
+from core.config import digest
+from core.motion import MotionBatch
+from core.protocols import Memo, Tick, silent
+from core.records import Item
+from core.rotations import Array
+from core.skeleton import Skeleton
+from model import metrics
+from model.datasets.base import Dataset
+
+VERSION = 1  # raise it when features change: cached evaluators are found by it
+TRAINING_WINDOWS = 4096
+STEPS = 1000
+BATCH = 64
+LEARNING_RATE = 2e-3
+FEATURES = 64
+HIDDEN = 64
+REFERENCE_WINDOWS = 2048
+FLOOR_DRAWS = 3
+TICK_S = 0.25
+SEED = 20
+
+
+class Network(nn.Module):
+    """Windows of points (N, T, P, 3) -> features (N, FEATURES), and the heads that shape them."""
+
+    def __init__(self, points: int, frames: int, classes: int) -> None:
+        super().__init__()
+        width, after = 7 * points + 2, frames
+        for _ in range(3):
+            after = (after + 1) // 2
+        self.poses = 3 * points + 2
+        self.trunk = nn.Sequential(
+            nn.Conv1d(width, HIDDEN, 5, 2, 2), nn.GELU(),
+            nn.Conv1d(HIDDEN, HIDDEN, 5, 2, 2), nn.GELU(),
+            nn.Conv1d(HIDDEN, HIDDEN, 3, 2, 1), nn.GELU(),
+            nn.Flatten(), nn.Linear(HIDDEN * after, FEATURES),
+        )  # fmt: skip
+        self.action = nn.Linear(FEATURES, classes)
+        self.motion = nn.Sequential(
+            nn.Linear(FEATURES, 256), nn.GELU(), nn.Linear(256, ((frames + 1) // 2) * self.poses)
+        )
+        self.artefacts = nn.Sequential(nn.Linear(FEATURES, 64), nn.GELU(), nn.Linear(64, 3))
+
+
+class MotionEvaluator:
+    """Implements :class:`core.protocols.Evaluator`.
+
+    Args:
+        memo: keeps the trained network, the reference's features and the floors.
+        tick: told of the training's progress, where it has to be trained.
+    """
+
+    def __init__(self, dataset: Dataset, memo: Memo, tick: Tick = silent) -> None:
+        self._dataset, self._memo = dataset, memo
+        self._key = f"evaluator-{digest([VERSION, dataset.digest])}"
+        item = memo.get(self._key, lambda: train(dataset, tick), tick)
+        self._network = Network(len(_points_of(dataset.skeleton)), dataset.frames, len(dataset.class_names))
+        self._network.load_state_dict(
+            {
+                name.removeprefix("network."): torch.from_numpy(np.array(value))
+                for name, value in item.arrays.items()
+                if name.startswith("network.")
+            }
+        )
+        self._network.eval()
+        self._reference = np.asarray(item.arrays["reference.features"], np.float64)
+        self._moments = metrics.moments(self._reference)
+        self._radii: dict[int, NDArray[np.float64]] = {}
+
+    def measure(self, samples: MotionBatch) -> dict[str, float]:
+        """Every metric of :data:`model.metrics.METRICS`; nearest neighbours are compared at equal counts.
+
+        Raises:
+            ValueError: with fewer than two samples.
+        """
+        if len(samples) < 2:
+            raise ValueError(f"at least two samples are needed; got {len(samples)}")
+        positions, rotations = samples.world()
+        return self._measure(samples, positions, rotations)
+
+    def floor(self, count: int) -> dict[str, list[float]]:
+        """See :meth:`core.protocols.Evaluator.floor`."""
+        item = self._memo.get(f"{self._key}-floor-{count}", lambda: Item(meta={"floor": self._floor(count)}))
+        return {name: list(values) for name, values in item.meta["floor"].items()}
+
+    def measure_points(self, points_m: Array, labels: NDArray[np.int64]) -> dict[str, float]:
+        """The metrics that need features only, of windows given as points (N, T, P, 3)."""
+        found = _features(self._network, points_m)
+        with torch.no_grad():
+            guessed = self._network.action(found).argmax(1).numpy()
+        features = found.double().numpy()
+        count = min(len(features), len(self._reference))
+        if count not in self._radii:
+            self._radii[count] = metrics.nearest_radii(self._reference[:count])
+        return {
+            "fid": metrics.frechet_of_moments(self._moments, metrics.moments(features)),
+            "accuracy": float((guessed == labels).mean()),
+            "multimodality": metrics.multimodality(features, labels),
+            "diversity": metrics.mean_distance(features),
+            **metrics.manifold_metrics(self._reference[:count], features[:count], self._radii[count]),
+        }
+
+    def _measure(self, samples: MotionBatch, positions: Array, rotations: Array) -> dict[str, float]:
+        tracks = artefact_tracks(body_of(samples.skeleton), positions, rotations, samples.fps)
+        seen = self.measure_points(evaluation_points(samples.skeleton, positions, rotations), samples.labels)
+        return metrics.in_order(seen | metrics.physics_metrics(mean_artefacts(tracks)))
+
+    def _floor(self, count: int) -> dict[str, list[float]]:
+        draws = [self.measure(self._dataset.held_out(count, draw)) for draw in range(1, FLOOR_DRAWS + 1)]
+        return {name: [draw[name] for draw in draws] for name in metrics.METRICS}
+
+
+def train(dataset: Dataset, tick: Tick = silent) -> Item:
+    """The network's weights and the features of the held-out reference."""
+    source = torch.Generator().manual_seed(SEED)
+    batch = dataset.evaluator_train(TRAINING_WINDOWS)
+    tick(0.01, "Training the evaluator")
+    points = torch.from_numpy(points_of(batch))
+    labels = torch.from_numpy(batch.labels)
+    tick(0.03, "Training the evaluator")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(SEED)
+        network = Network(points.shape[2], dataset.frames, len(dataset.class_names))
+    optimizer = torch.optim.AdamW(network.parameters(), LEARNING_RATE, weight_decay=1e-2, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, LEARNING_RATE, STEPS)
+    ticked = time.perf_counter()
+    loss = torch.zeros(())
+    for step in range(STEPS):
+        rows = torch.randint(0, len(points), (BATCH,), generator=source)
+        loss = _loss(network, points[rows], labels[rows], dataset.fps, source)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        schedule.step()
+        if time.perf_counter() - ticked > TICK_S:
+            ticked = time.perf_counter()
+            tick(0.03 + 0.95 * (step + 1) / STEPS, f"Training the evaluator: step {step + 1} of {STEPS}")
+    network.eval()
+    features = _features(network, points_of(dataset.held_out(REFERENCE_WINDOWS)))
+    arrays: dict[str, NDArray[Any]] = {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
+    arrays["reference.features"] = features.numpy()
+    return Item(arrays, {"loss": loss.item(), "steps": STEPS, "dataset": dataset.digest})
+
+
+def _features(network: Network, points_m: Array) -> Tensor:
+    """(N, FEATURES) of points (N, T, P, 3)."""
+    points = torch.from_numpy(np.ascontiguousarray(points_m, dtype=np.float32))
+    with torch.no_grad():
+        return torch.cat([network.trunk(inputs(part)) for part in torch.split_with_sizes(points, _chunks(len(points)))])
+
+
+def _chunks(count: int, size: int = 512) -> list[int]:
+    return [min(size, count - first) for first in range(0, count, size)]
+
+
+def _loss(network: Network, points: Tensor, labels: Tensor, fps: float, source: torch.Generator) -> Tensor:
+    spoilt, amounts = spoil(points, fps, source)
+    x = inputs(spoilt)
+    features = network.trunk(x)
+    features = features + 0.05 * torch.randn(features.shape, generator=source)
+    action = F.cross_entropy(network.action(features), labels)
+    motion = F.mse_loss(network.motion(features), x[:, : network.poses, ::2].flatten(1))
+    artefacts = F.mse_loss(network.artefacts(features), amounts)
+    loss: Tensor = 0.2 * action + 10 * motion + 10 * artefacts + 1e-3 * features.pow(2).mean()
+    return loss
+
+
+def spoil(points: Tensor, fps: float, source: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Windows with jitter (up to 6 cm), lifted or sunk (up to 12 cm) and sliding (up to .8 m/s), each in 40 % of them.
+
+    Returns:
+        Points as given, and how much of each (N, 3) in -1..1.
+    """
+    count, frames = points.shape[:2]
+    amount = torch.rand(count, 3, generator=source) * (torch.rand(count, 3, generator=source) < 0.4)
+    down = torch.rand(count, generator=source) < 0.5
+    amount[:, 1] = torch.where(down, -amount[:, 1], amount[:, 1])
+    jitter = 0.06 * amount[:, 0, None, None, None] ** 2
+    spoilt = torch.addcmul(points, jitter, torch.randn(points.shape, generator=source))
+    angle = 2 * torch.pi * torch.rand(count, generator=source)
+    speed = 0.8 * amount[:, 2]
+    seconds = torch.arange(frames) / fps
+    drift = torch.zeros(count, frames, 1, 3)
+    drift[..., 0, 0] = (speed * angle.cos())[:, None] * seconds
+    drift[..., 0, 1] = (0.12 * amount[:, 1])[:, None]
+    drift[..., 0, 2] = (speed * angle.sin())[:, None] * seconds
+    return spoilt + drift, amount
+
+
+def inputs(points: Tensor) -> Tensor:
+    """Points (N, T, P, 3) -> channels (N, 7 P + 2, T): positions about the root, its path, velocities, log-jerk.
+
+    Constants are those of 20 frames per second.
+    """
+    root = points[:, :, :1] * torch.tensor([1.0, 0.0, 1.0])
+    path = (root - root[:, :1])[:, :, 0, ::2]
+    about = (points - root).flatten(2) * 2
+    velocity = points.diff(dim=1).flatten(2) * 4
+    velocity = torch.cat([velocity, velocity[:, -1:]], dim=1)
+    jerk = points.diff(n=3, dim=1).norm(dim=-1) * 20**3
+    jerk = torch.log(30 + jerk) - 5.3  # about -1..1 on real motion
+    jerk = torch.cat([jerk[:, :1], jerk, jerk[:, -1:], jerk[:, -1:]], dim=1)
+    return torch.cat([about, path, velocity, jerk], dim=-1).transpose(1, 2)
+
+
+def points_of(batch: MotionBatch) -> NDArray[np.float32]:
+    """(N, T, P, 3) evaluation points of a batch."""
+    return evaluation_points(batch.skeleton, *batch.world())
+
+
+def evaluation_points(skeleton: Skeleton, positions_m: Array, rotations_wxyz: Array) -> NDArray[np.float32]:
+    """Joints that do not coincide with their parent, and toe tips.
+
+    World positions (N, T, J, 3) and rotations (N, T, J, 4) -> points (N, T, P, 3).
+    """
+    found = [
+        positions_m[:, :, joint] + (R.rotate(rotations_wxyz[:, :, joint], tip) if tip is not None else 0.0)
+        for joint, tip in _points_of(skeleton)
+    ]
+    return np.stack(found, axis=2).astype(np.float32)
+
+
+def _points_of(skeleton: Skeleton) -> list[tuple[int, Array | None]]:
+    """Joint and offset in its frame (None = the joint itself) of every evaluation point; the root is the first."""
+    joints = [j for j in range(skeleton.joint_count) if j == 0 or np.linalg.norm(skeleton.offsets_m[j]) > 0.03]
+    tips = zip(skeleton.feet, skeleton.toe_tips_m, strict=True) if skeleton.toe_tips_m else ()
+    return [(j, None) for j in joints] + [(foot, np.array(tip)) for foot, tip in tips]
