@@ -1,0 +1,171 @@
+"""Correctors one after another, and a strength that blends between the input and their result."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from pydantic import Field
+
+from core import rotations as R
+from core.config import Options, PartConfig, parse
+from core.errors import InvalidConfig, UnknownPart
+from core.motion import MotionBatch
+from core.protocols import Corrections, Corrector, Part, Reference, Tick, silent
+from core.records import Outcome
+from corrector.features import window_artefacts
+from corrector.report import LEFT_ALONE_M, moved_m, precise
+
+MOST_PARTS = 8
+
+
+class ChainOptions(Options):
+    """Which correctors, in which order, and how much of their result is taken."""
+
+    parts: list[PartConfig] = Field(
+        default_factory=lambda: [PartConfig(kind="kinematic")],
+        min_length=1,
+        max_length=MOST_PARTS,
+        title="Parts",
+        description="Correctors by kind and options; each one corrects what the one before it made.",
+    )
+    strength: float = Field(
+        1.0,
+        ge=0,
+        le=1,
+        title="Strength",
+        description="Share of the way from the input (0) to the corrected motion (1).",
+    )
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Implements :class:`core.protocols.Corrector`.
+
+    Attributes:
+        parts: kind and corrector, in order.
+        splittable: False where a part that looks at the whole batch comes after another one: splitting would repeat
+            that one's work for every share of the rows.
+    """
+
+    parts: tuple[tuple[str, Corrector], ...]
+    strength: float
+
+    @property
+    def _last_whole(self) -> int:
+        """Index of the last part that looks at the whole batch; -1 for none."""
+        return max((i for i, (_, part) in enumerate(self.parts) if looks_at_whole_batch(part)), default=-1)
+
+    @property
+    def whole_batch(self) -> bool:
+        """Whether some part looks at the whole batch."""
+        return self._last_whole >= 0
+
+    @property
+    def splittable(self) -> bool:
+        return self._last_whole <= 0 and all(part.splittable for _, part in self.parts)
+
+    def correct(
+        self, samples: MotionBatch, *, rows: slice = slice(None), seed: int = 0, tick: Tick = silent
+    ) -> Corrections:
+        """See the protocol. What comes out does not depend on how the rows are split."""
+        whole, count = self._last_whole, len(self.parts)
+        results: list[Corrections] = []
+        current = samples if whole >= 0 else samples.take(rows)
+        for i, (_, part) in enumerate(self.parts):
+
+            def part_tick(fraction: float, sentence: str, i: int = i) -> None:
+                tick((i + fraction) / count, f"Part {i + 1} of {count}: {sentence}")
+
+            asked = rows if i == whole else slice(None)
+            result = part.correct(current, rows=asked, seed=seed, tick=part_tick)
+            current = result.samples
+            results.append(_rows_of(result, rows) if i < whole else result)
+        return self._merge(samples.take(rows), results)
+
+    def _merge(self, samples: MotionBatch, results: list[Corrections]) -> Corrections:
+        kinds = [kind for kind, _ in self.parts]
+        outcomes = [_merged(kinds, [r.outcomes[i] for r in results]) for i in range(len(samples))]
+        taken = np.array([o.status == "corrected" for o in outcomes], dtype=bool)
+        corrected = results[-1].samples
+        root, rotations = samples.root_position_m.copy(), samples.local_rotations_wxyz.copy()
+        chosen = np.flatnonzero(taken)
+        if len(chosen):
+            before, after = precise(samples.take(chosen)), precise(corrected.take(chosen))
+            if self.strength < 1.0:
+                after = _between(before, after, self.strength)
+                root[chosen], rotations[chosen] = after.root_position_m, after.local_rotations_wxyz
+            else:
+                root[chosen], rotations[chosen] = (
+                    corrected.root_position_m[chosen],
+                    corrected.local_rotations_wxyz[chosen],
+                )
+            moved, measured = moved_m(before, after), window_artefacts(after)
+            for k, i in enumerate(chosen):
+                now = {name: float(values[k]) for name, values in measured.items()}
+                outcomes[i] = replace(outcomes[i], moved_m=float(moved[k]), after=now)
+                if moved[k] <= LEFT_ALONE_M:
+                    outcomes[i] = replace(outcomes[i], status="unchanged", moved_m=0.0, after=outcomes[i].before)
+                    root[i], rotations[i] = samples.root_position_m[i], samples.local_rotations_wxyz[i]
+        tracks: dict[str, np.ndarray] = {}
+        for result in results:  # the last part that simulated a motion is the one whose force counts
+            for name, values in result.tracks.items():
+                known = tracks.get(name, np.zeros_like(values))
+                active = values.any(1, keepdims=True)
+                tracks[name] = np.where(active, values, known)
+        rejected = np.array([o.status == "rejected" for o in outcomes], dtype=bool)
+        tracks = {name: np.where(rejected[:, None], 0.0, values) for name, values in tracks.items()}
+        return Corrections(
+            replace(samples, root_position_m=root, local_rotations_wxyz=rotations), tuple(outcomes), tracks
+        )
+
+
+def looks_at_whole_batch(part: object) -> bool:
+    """Whether a corrector's result for one motion depends on the others of its batch."""
+    return bool(getattr(part, "whole_batch", False))
+
+
+def _rows_of(result: Corrections, rows: slice) -> Corrections:
+    return Corrections(
+        result.samples.take(rows), result.outcomes[rows], {name: v[rows] for name, v in result.tracks.items()}
+    )
+
+
+def _merged(kinds: list[str], outcomes: list[Outcome]) -> Outcome:
+    """One outcome out of the parts' outcomes for one motion."""
+    first, last = outcomes[0], outcomes[-1]
+    for i, (kind, outcome) in enumerate(zip(kinds, outcomes, strict=True)):
+        if outcome.status == "rejected":
+            where = f"{kind} (part {i + 1} of {len(kinds)}): {outcome.reason}"
+            return Outcome("rejected", where, before=first.before, after=first.before)
+    notes = [f"{kind}: {o.reason}" for kind, o in zip(kinds, outcomes, strict=True) if o.reason]
+    force = next((o.residual_force_bw for o in reversed(outcomes) if o.residual_force_bw > 0), 0.0)
+    changed = any(o.status == "corrected" for o in outcomes)
+    return Outcome("corrected" if changed else "unchanged", "; ".join(notes), 0.0, force, first.before, last.after)
+
+
+def _between(before: MotionBatch, after: MotionBatch, strength: float) -> MotionBatch:
+    return replace(
+        before,
+        root_position_m=before.root_position_m + strength * (after.root_position_m - before.root_position_m),
+        local_rotations_wxyz=R.slerp(before.local_rotations_wxyz, after.local_rotations_wxyz, np.array(strength)),
+    )
+
+
+def build_chain(options: ChainOptions, reference: Reference | None, tick: Tick, registry: Mapping[str, Part]) -> Chain:
+    """The chain with all its parts built.
+
+    Raises:
+        UnknownPart: for a kind that the registry does not have.
+        InvalidConfig: for options that a part refuses, naming them.
+    """
+    parts: list[tuple[str, Corrector]] = []
+    for i, config in enumerate(options.parts):
+        field = f"parts.{i}"
+        if config.kind not in registry:
+            raise UnknownPart("corrector", config.kind, registry, f"{field}.kind")
+        part = registry[config.kind]
+        checked = parse(part.options, config.options, f"{field}.options")
+        parts.append((config.kind, part.build(checked, reference, tick)))
+    if not parts:
+        raise InvalidConfig("A chain needs at least one part.", "", "parts")
+    return Chain(tuple(parts), options.strength)
