@@ -37,7 +37,7 @@ RUN pip install --no-deps --no-build-isolation -e . \
     && install -d -o loopscope -g loopscope /data
 
 USER loopscope
-ENV LOOPSCOPE_HOME=/data LOOPSCOPE_HOST=0.0.0.0
+ENV LOOPSCOPE_HOME=/data LOOPSCOPE_HOST=0.0.0.0 LOOPSCOPE_ALLOW_PUBLIC=1
 VOLUME /data
 EXPOSE 7860
 CMD ["loopscope", "serve"]

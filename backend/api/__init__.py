@@ -1,0 +1,34 @@
+"""The REST API: one router per noun. ``create_api`` is what the web server mounts at ``/api/v1``."""
+
+from importlib.metadata import version
+
+from fastapi import FastAPI
+
+from backend.api import catalogue, corrections, exports, generations, health, loops
+from backend.api.errors import ANSWERS, install_handlers
+from backend.api.guard import Guard
+from backend.context import Backend
+
+PREFIX = "/api/v1"
+ROUTERS = (loops.router, exports.router, generations.router, catalogue.router, corrections.router, health.router)
+
+
+def create_api(backend: Backend) -> FastAPI:
+    """The API of one installation, as an application of its own: mount it at PREFIX.
+
+    Its OpenAPI description is at ``openapi.json``; the usual pages for it load scripts from elsewhere and are off.
+    """
+    api = FastAPI(
+        title="Loopscope",
+        version=version("loopscope"),
+        description="Self-consuming training loops: launch, watch, compare, correct.",
+        docs_url=None,
+        redoc_url=None,
+        responses=ANSWERS,
+    )
+    api.state.backend = backend
+    install_handlers(api)
+    api.add_middleware(Guard, upload_path="/correct", upload_limit_mb=backend.settings.upload_limit_mb)
+    for router in ROUTERS:
+        api.include_router(router)
+    return api

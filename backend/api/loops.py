@@ -1,0 +1,119 @@
+"""Launch, list, show, cancel, resume, clone, extend, delete."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
+
+from backend import loops
+from backend.api.context import Context, LoopId
+from backend.api.paths import confined
+from backend.views import EventView, GenerationView, LoopView
+from core.config import LoopConfig, parse, with_changes
+from core.errors import InvalidConfig
+
+router = APIRouter(tags=["loops"])
+
+Name = Annotated[str, Field(max_length=200)]
+
+
+class Body(BaseModel):
+    """Base of request bodies: unknown fields are refused, so that a typing error is not silently a default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class LaunchBody(Body):
+    config: dict[str, Any] = Field(description="A LoopConfig; what is left out takes its default.")
+    name: Name = ""
+    group: Name = Field("", description="Loops of one comparison carry the same group.")
+
+
+class CloneBody(Body):
+    changes: dict[str, Any] = Field(
+        default_factory=dict, description='Dotted path -> value, e.g. {"sampling.guidance_synthesis": 1}.'
+    )
+    name: Name = ""
+
+
+class ExtendBody(Body):
+    generations: int = Field(ge=1, le=10_000, description="How many more.")
+
+
+@router.get("/loops", summary="Loops, newest first")
+def list_loops(
+    backend: Context,
+    group: Annotated[str | None, Query(max_length=200)] = None,
+    deleted: bool = False,
+    limit: Annotated[int, Query(ge=1, le=5000)] = 500,
+) -> list[LoopView]:
+    return loops.list_loops(backend, group=group, deleted=deleted, limit=limit)
+
+
+@router.post("/loops", status_code=201, summary="Launch a loop")
+def launch(backend: Context, body: LaunchBody) -> LoopView:
+    config = confined(backend, parse(LoopConfig, body.config, "config"))
+    return loops.launch(backend, config, name=body.name, group=body.group)
+
+
+@router.get("/loops/{loop_id}", summary="One loop: state, progress, configuration, error")
+def show_loop(backend: Context, loop_id: LoopId) -> LoopView:
+    return loops.show_loop(backend, loop_id)
+
+
+@router.delete("/loops/{loop_id}", summary="Delete a loop; it can be restored for a while")
+def delete(backend: Context, loop_id: LoopId) -> LoopView:
+    return loops.delete(backend, loop_id)
+
+
+@router.post("/loops/{loop_id}/cancel", summary="Stop a loop; what it recorded stays")
+def cancel(backend: Context, loop_id: LoopId) -> LoopView:
+    return loops.cancel(backend, loop_id)
+
+
+@router.post("/loops/{loop_id}/resume", summary="Go on with a cancelled or failed loop")
+def resume(backend: Context, loop_id: LoopId) -> LoopView:
+    return loops.resume(backend, loop_id)
+
+
+@router.post("/loops/{loop_id}/restore", summary="Bring a deleted loop back")
+def restore(backend: Context, loop_id: LoopId) -> LoopView:
+    return loops.restore(backend, loop_id)
+
+
+@router.post("/loops/{loop_id}/clone", status_code=201, summary="Launch a copy with edits")
+def clone(backend: Context, loop_id: LoopId, body: CloneBody) -> LoopView:
+    source = LoopConfig.model_validate(loops.show_loop(backend, loop_id).config)
+    confined(backend, with_changes(source, body.changes))
+    return loops.clone(backend, loop_id, body.changes, name=body.name)
+
+
+@router.post("/loops/{loop_id}/extend", summary="Run more generations")
+def extend(backend: Context, loop_id: LoopId, body: ExtendBody) -> LoopView:
+    return loops.extend(backend, loop_id, body.generations)
+
+
+@router.get("/loops/{loop_id}/generations", summary="Recorded generations: metrics, counts, seconds")
+def generations(backend: Context, loop_id: LoopId) -> list[GenerationView]:
+    return loops.generations(backend, loop_id)
+
+
+@router.get("/loops/{loop_id}/events", summary="What happened, in words, oldest first")
+def events(backend: Context, loop_id: LoopId, limit: Annotated[int, Query(ge=1, le=5000)] = 200) -> list[EventView]:
+    return loops.events(backend, loop_id, limit=limit)
+
+
+@router.get("/loops/{loop_id}/floor", summary="Metrics of held-out real samples: what a perfect model would reach")
+def floor(backend: Context, loop_id: LoopId) -> dict[str, list[float]]:
+    return loops.floor(backend, loop_id)
+
+
+@router.get("/curves", summary="Metrics by generation of several loops")
+def curves(
+    backend: Context,
+    wanted: Annotated[str, Query(alias="loops", max_length=20_000, description="Identifiers, comma-separated.")],
+) -> dict[str, dict[str, list[tuple[int, float]]]]:
+    ids = [part.strip() for part in wanted.split(",") if part.strip()]
+    if not ids:
+        raise InvalidConfig("No loop is named.", "Give identifiers as ?loops=a,b.", "loops")
+    return loops.curves(backend, ids)

@@ -1,0 +1,190 @@
+"""A thin client of the REST API: the verbs of :mod:`backend.loops`, over HTTP, raising the same errors.
+
+with Client("http://127.0.0.1:7860") as client:
+    loop = client.launch({"policy": {"kind": "replace"}}, name="first")
+"""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Literal, Self, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, TypeAdapter
+
+from backend.datacards import DataView
+from backend.estimate import Estimate
+from backend.exports import Form
+from backend.failures import rebuilt
+from backend.presets import PresetView
+from backend.views import EventView, GenerationView, LoopView, PanelView
+from core.config import LoopConfig
+from core.errors import (
+    InvalidConfig,
+    LoopscopeError,
+)
+
+PREFIX = "/api/v1"
+T = TypeVar("T")
+
+
+class Unreachable(LoopscopeError):
+    """No Loopscope answers at the address."""
+
+    code = "unreachable"
+
+
+class Client:
+    """A connection to a running server.
+
+    Args:
+        url: of the server, without ``/api/v1``.
+        timeout_s: for one answer.
+        transport: instead of the network, in tests.
+
+    Every method raises what its namesake in :mod:`backend.loops` raises, and Unreachable.
+    """
+
+    def __init__(self, url: str, *, timeout_s: float = 30.0, transport: httpx.BaseTransport | None = None) -> None:
+        self.url = url.rstrip("/")
+        if not self.url.startswith(("http://", "https://")):
+            raise InvalidConfig(
+                f"{url!r} is not the address of a server.", "Give it as http://127.0.0.1:7860.", "server"
+            )
+        self._http = httpx.Client(base_url=self.url + PREFIX, timeout=timeout_s, transport=transport)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._http.close()
+
+    # --- loops ---
+
+    def launch(self, config: LoopConfig | Mapping[str, Any], *, name: str = "", group: str = "") -> LoopView:
+        plain = config.model_dump(mode="json") if isinstance(config, BaseModel) else dict(config)
+        return self._ask(LoopView, "POST", "/loops", json={"config": plain, "name": name, "group": group})
+
+    def list_loops(self, *, group: str | None = None, deleted: bool = False, limit: int = 500) -> list[LoopView]:
+        query: dict[str, str | int | bool] = {"deleted": deleted, "limit": limit}
+        if group is not None:
+            query["group"] = group
+        return self._ask(list[LoopView], "GET", "/loops", params=query)
+
+    def show_loop(self, loop_id: str) -> LoopView:
+        return self._ask(LoopView, "GET", _loop(loop_id))
+
+    def cancel(self, loop_id: str) -> LoopView:
+        return self._ask(LoopView, "POST", _loop(loop_id, "cancel"))
+
+    def resume(self, loop_id: str) -> LoopView:
+        return self._ask(LoopView, "POST", _loop(loop_id, "resume"))
+
+    def restore(self, loop_id: str) -> LoopView:
+        return self._ask(LoopView, "POST", _loop(loop_id, "restore"))
+
+    def delete(self, loop_id: str) -> LoopView:
+        return self._ask(LoopView, "DELETE", _loop(loop_id))
+
+    def clone(self, loop_id: str, changes: Mapping[str, Any], *, name: str = "") -> LoopView:
+        body = {"changes": dict(changes), "name": name}
+        return self._ask(LoopView, "POST", _loop(loop_id, "clone"), json=body)
+
+    def extend(self, loop_id: str, generations: int) -> LoopView:
+        return self._ask(LoopView, "POST", _loop(loop_id, "extend"), json={"generations": generations})
+
+    # --- what loops left behind ---
+
+    def generations(self, loop_id: str) -> list[GenerationView]:
+        return self._ask(list[GenerationView], "GET", _loop(loop_id, "generations"))
+
+    def events(self, loop_id: str, *, limit: int = 200) -> list[EventView]:
+        return self._ask(list[EventView], "GET", _loop(loop_id, "events"), params={"limit": limit})
+
+    def floor(self, loop_id: str) -> dict[str, list[float]]:
+        return self._ask(dict[str, list[float]], "GET", _loop(loop_id, "floor"))
+
+    def curves(self, loop_ids: Sequence[str]) -> dict[str, dict[str, list[tuple[int, float]]]]:
+        shape = dict[str, dict[str, list[tuple[int, float]]]]
+        return self._ask(shape, "GET", "/curves", params={"loops": ",".join(loop_ids)})
+
+    def panel(self, loop_id: str, generation: int) -> PanelView:
+        return self._ask(PanelView, "GET", _loop(loop_id, "generations", str(generation), "panel"))
+
+    def panel_file(
+        self,
+        loop_id: str,
+        generation: int,
+        kind: Literal["real", "raw", "corrected"],
+        index: int,
+        form: Literal["lsm", "npz", "bvh"] = "npz",
+    ) -> bytes:
+        """One motion of the panel as a file."""
+        parts = ("generations", str(generation), "panel", kind, str(index), f"motion.{form}")
+        return self._send("GET", _loop(loop_id, *parts)).content
+
+    def export(self, loop_id: str, form: Form = "json") -> bytes:
+        """Configuration and metrics of all generations as a file."""
+        return self._send("GET", _loop(loop_id, f"export.{form}")).content
+
+    # --- what there is ---
+
+    def presets(self) -> list[PresetView]:
+        return self._ask(list[PresetView], "GET", "/presets")
+
+    def launch_preset(self, key: str, *, again: bool = False) -> list[LoopView]:
+        return self._ask(list[LoopView], "POST", f"/presets/{quote(key, safe='')}/launch", json={"again": again})
+
+    def parts(self) -> dict[str, dict[str, Any]]:
+        return self._ask(dict[str, dict[str, Any]], "GET", "/parts")
+
+    def metrics(self) -> list[dict[str, Any]]:
+        return self._ask(list[dict[str, Any]], "GET", "/metrics")
+
+    def data(self) -> list[DataView]:
+        return self._ask(list[DataView], "GET", "/data")
+
+    def estimate(self, configs: Sequence[LoopConfig]) -> Estimate:
+        plain = [config.model_dump(mode="json") for config in configs]
+        return self._ask(Estimate, "POST", "/estimate", json={"configs": plain})
+
+    def health(self) -> dict[str, Any]:
+        return self._ask(dict[str, Any], "GET", "/health")
+
+    def _ask(self, shape: type[T], method: str, path: str, **request: Any) -> T:
+        return TypeAdapter(shape).validate_json(self._send(method, path, **request).content)
+
+    def _send(self, method: str, path: str, **request: Any) -> httpx.Response:
+        try:
+            answer = self._http.request(method, path, **request)
+        except httpx.TransportError as error:
+            raise Unreachable(
+                f"No Loopscope answers at {self.url} ({error or type(error).__name__}).",
+                "Start one with: loopscope up",
+            ) from None
+        if answer.is_error:
+            raise error_of(answer)
+        return answer
+
+
+def error_of(answer: httpx.Response) -> LoopscopeError:
+    """The error that an answer's JSON tells of: the one that was raised in the server."""
+    try:
+        told = answer.json()["error"]
+        code, message, hint = str(told["code"]), str(told["message"]), str(told.get("hint", ""))
+        field = str(told.get("field") or "")
+    except (ValueError, KeyError, TypeError):
+        return LoopscopeError(
+            f"{answer.request.url} answered with status {answer.status_code}, which is no answer of Loopscope.",
+            "Check the address.",
+        )
+    return rebuilt(code, message, hint, field)
+
+
+def _loop(loop_id: str, *more: str) -> str:
+    return "/".join(["/loops", *(quote(part, safe="") for part in (loop_id, *more))])

@@ -1,0 +1,86 @@
+"""Engine and sessions: SQLite in WAL by default, PostgreSQL through psycopg 3."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.orm import Session, sessionmaker
+
+from core.errors import InvalidConfig
+
+BUSY_TIMEOUT_MS = 20_000
+
+
+@dataclass(frozen=True)
+class Database:
+    """Short transactions, read or write. Writers say so beforehand, because SQLite cannot upgrade a reader safely."""
+
+    engine: Engine
+    writing: Engine  # the same connections, BEGIN IMMEDIATE on SQLite
+    readers: sessionmaker[Session]
+    writers: sessionmaker[Session]
+
+    @contextmanager
+    def read(self) -> Iterator[Session]:
+        with self.readers() as session:
+            yield session
+
+    @contextmanager
+    def write(self) -> Iterator[Session]:
+        """One transaction: committed when the block ends, rolled back when it raises."""
+        with self.writers.begin() as session:
+            yield session
+
+    def close(self) -> None:
+        self.engine.dispose()
+
+
+def open_database(url: str) -> Database:
+    """Connect lazily to the database of an SQLAlchemy URL.
+
+    Raises:
+        InvalidConfig: when the URL is none, or names a database that is not supported.
+    """
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        raise InvalidConfig(f"LOOPSCOPE_DATABASE_URL is no database URL: {url!r}.", _CHOICES) from None
+    backend = parsed.get_backend_name()
+    if backend == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+        engine = create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+    elif backend == "sqlite":
+        if parsed.database:
+            Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+    else:
+        raise InvalidConfig(f"The database {backend!r} is not supported.", _CHOICES)
+    writing = engine.execution_options(loopscope_write=True)
+    sessions = (sessionmaker(bind, expire_on_commit=False) for bind in (engine, writing))
+    return Database(engine, writing, *sessions)
+
+
+_CHOICES = "Give a postgresql:// or sqlite:/// URL, or leave it empty."
+
+
+def _prepare_sqlite(connection: Any, record: object) -> None:
+    del record
+    connection.isolation_level = None  # BEGIN comes from _begin_sqlite, not from the driver
+    for pragma in (
+        f"busy_timeout={BUSY_TIMEOUT_MS}",
+        "journal_mode=WAL",
+        "synchronous=NORMAL",
+        "foreign_keys=ON",
+    ):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    write = connection.get_execution_options().get("loopscope_write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")

@@ -1,0 +1,63 @@
+"""The verbs of :class:`backend.client.Client` on a data folder, without any server."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from backend import datacards, estimate, exports, loops, presets
+from backend.context import Backend
+from backend.views import EventView, GenerationView, LoopView
+from core.config import LoopConfig
+
+
+@dataclass(frozen=True)
+class Local:
+    backend: Backend
+
+    def launch(self, config: LoopConfig, *, name: str = "", group: str = "") -> LoopView:
+        return loops.launch(self.backend, config, name=name, group=group)
+
+    def list_loops(self, *, group: str | None = None, deleted: bool = False, limit: int = 500) -> list[LoopView]:
+        return loops.list_loops(self.backend, group=group, deleted=deleted, limit=limit)
+
+    def show_loop(self, loop_id: str) -> LoopView:
+        return loops.show_loop(self.backend, loop_id)
+
+    def cancel(self, loop_id: str) -> LoopView:
+        return loops.cancel(self.backend, loop_id)
+
+    def resume(self, loop_id: str) -> LoopView:
+        return loops.resume(self.backend, loop_id)
+
+    def restore(self, loop_id: str) -> LoopView:
+        return loops.restore(self.backend, loop_id)
+
+    def delete(self, loop_id: str) -> LoopView:
+        return loops.delete(self.backend, loop_id)
+
+    def clone(self, loop_id: str, changes: Mapping[str, Any], *, name: str = "") -> LoopView:
+        return loops.clone(self.backend, loop_id, dict(changes), name=name)
+
+    def extend(self, loop_id: str, generations: int) -> LoopView:
+        return loops.extend(self.backend, loop_id, generations)
+
+    def generations(self, loop_id: str) -> list[GenerationView]:
+        return loops.generations(self.backend, loop_id)
+
+    def events(self, loop_id: str, *, limit: int = 200) -> list[EventView]:
+        return loops.events(self.backend, loop_id, limit=limit)
+
+    def export(self, loop_id: str, form: exports.Form = "json") -> bytes:
+        return exports.export(self.backend, loop_id, form)
+
+    def launch_preset(self, key: str, *, again: bool = False) -> list[LoopView]:
+        return presets.launch_preset(self.backend, key, again=again)
+
+    def presets(self) -> list[presets.PresetView]:
+        return presets.views()
+
+    def data(self) -> list[datacards.DataView]:
+        return datacards.cards()
+
+    def estimate(self, configs: Sequence[LoopConfig]) -> estimate.Estimate:
+        return estimate.estimate(self.backend, configs)

@@ -1,0 +1,151 @@
+"""Puts a loop's parts together: the only place that knows the registries of model and corrector alike."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from core.config import LoopConfig, PartConfig, digest, parse
+from core.errors import InvalidConfig, UnknownPart
+from core.loop import Run
+from core.policies import POLICIES
+from core.protocols import Corrections, Corrector, Domain, Memo, Part, Reference, Shelf, Tick, silent
+
+NONE = "none"
+
+
+def catalogue() -> dict[str, dict[str, Part]]:
+    """Every exchangeable part, by the field of the config that names it."""
+    from corrector.registry import CORRECTORS
+    from model.datasets.registry import DATASETS
+    from model.denoisers import MODELS
+    from model.domains import DOMAINS
+
+    return {"policy": POLICIES, "corrector": CORRECTORS, "data": DATASETS, "model": MODELS, "domain": DOMAINS}
+
+
+def check(config: LoopConfig) -> LoopConfig:
+    """The config with every part's options checked and defaults filled in.
+
+    Raises:
+        UnknownPart, InvalidConfig: naming the field, e.g. ``corrector.options.gamma``.
+    """
+    parts = catalogue()
+    if config.domain not in parts["domain"]:
+        raise UnknownPart("domain", config.domain, parts["domain"], "domain")
+    panel_corrector = _checked(parts["corrector"], config.evaluation.panel_corrector, "evaluation.panel_corrector")
+    checked = config.model_copy(
+        update={
+            "data": _checked(parts["data"], config.data, "data"),
+            "policy": _checked(parts["policy"], config.policy, "policy"),
+            "corrector": _checked(parts["corrector"], config.corrector, "corrector"),
+            "model": _checked(parts["model"], config.model, "model"),
+            "evaluation": config.evaluation.model_copy(update={"panel_corrector": panel_corrector}),
+        }
+    )
+    _build(parts["model"], checked.model, "model")  # cheap, and some options only fit together or not
+    policy = _build(parts["policy"], checked.policy, "policy")
+    if checked.policy.kind != "real" and policy.synthetic_count(config.n) < 1:
+        raise InvalidConfig(
+            f"The policy {config.policy.kind!r} would draw no synthetic sample for n = {config.n}.",
+            "Choose a larger lambda, or the policy 'real' for a control.",
+            "policy.options",
+        )
+    return checked
+
+
+def build_run(config: LoopConfig, *, shelf: Shelf, memo: Memo, tick: Tick = silent, device: str = "auto") -> Run:
+    """A run of the config's parts. Domains and correctors are kept, so that a worker builds them once.
+
+    Raises:
+        UnknownPart, InvalidConfig: when the config cannot be.
+        DataMissing: when the data set's files are not there.
+    """
+    domain = build_domain(config, memo, device)
+    reference = Reference(domain.real(config.n), f"{domain.digest}-{config.n}", memo)
+    return Run(
+        config=config,
+        domain=domain,
+        policy=_build(POLICIES, config.policy, "policy"),
+        corrector=None if config.corrector.kind == NONE else _corrector(config.corrector, reference, "corrector"),
+        panel_corrector=_corrector(config.evaluation.panel_corrector, reference, "evaluation.panel_corrector"),
+        shelf=shelf,
+        memo=memo,
+        tick=tick,
+    )
+
+
+def build_domain(config: LoopConfig, memo: Memo, device: str = "auto") -> Domain:
+    """The domain of a config; the same object for configs that agree on what it depends on."""
+    domains = catalogue()["domain"]
+    if config.domain not in domains:
+        raise UnknownPart("domain", config.domain, domains, "domain")
+    fields = config.model_dump(mode="json", include={"domain", "data", "model", "training", "sampling"})
+    key = (digest(fields), device, id(memo))
+    domain: Domain = _KEPT.get(key, lambda: domains[config.domain].build(config, memo, device))
+    return domain
+
+
+@dataclass(frozen=True)
+class LazyCorrector:
+    """A corrector built when it is first asked: most stages never need theirs."""
+
+    build: Callable[[], Corrector]
+
+    @property
+    def splittable(self) -> bool:
+        return self.build().splittable
+
+    def correct(self, samples: Any, *, rows: slice = slice(None), seed: int = 0, tick: Tick = silent) -> Corrections:
+        return self.build().correct(samples, rows=rows, seed=seed, tick=tick)
+
+
+def _corrector(part: PartConfig, reference: Reference, field_name: str) -> Corrector:
+    from corrector.registry import CORRECTORS
+
+    key = ("corrector", digest(part), reference.digest, id(reference.memo))
+    return LazyCorrector(lambda: _KEPT.get(key, lambda: _build(CORRECTORS, part, field_name, reference)))
+
+
+def _checked(registry: dict[str, Part], part: PartConfig, field_name: str) -> PartConfig:
+    if part.kind not in registry:
+        raise UnknownPart(field_name.split(".")[-1].replace("_", " "), part.kind, registry, f"{field_name}.kind")
+    options = parse(registry[part.kind].options, part.options, f"{field_name}.options")
+    plain = options.model_dump(mode="json")
+    for name, value in options:
+        if isinstance(value, list) and any(isinstance(inner, PartConfig) for inner in value):  # a chain's parts
+            plain[name] = [
+                _checked(registry, inner, f"{field_name}.options.{name}.{i}").model_dump(mode="json")
+                for i, inner in enumerate(value)
+            ]
+    return PartConfig(kind=part.kind, options=plain)
+
+
+def _build(registry: dict[str, Part], part: PartConfig, field_name: str, *needs: Any) -> Any:
+    entry = registry[_checked(registry, part, field_name).kind]
+    return entry.build(parse(entry.options, part.options, f"{field_name}.options"), *needs)
+
+
+@dataclass
+class _Kept:
+    """The last few things built by this process. Building twice at once costs time only."""
+
+    count: int
+    things: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def get(self, key: Any, build: Callable[[], Any]) -> Any:
+        with self.lock:
+            if key in self.things:
+                self.things.move_to_end(key)
+                return self.things[key]
+        thing = build()
+        with self.lock:
+            self.things[key] = thing
+            while len(self.things) > self.count:
+                self.things.popitem(last=False)
+        return thing
+
+
+_KEPT = _Kept(16)

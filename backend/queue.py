@@ -1,0 +1,164 @@
+"""The queue only wakes workers: a message carries ids, SQL knows the rest. Losing or doubling one does no harm."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Protocol
+
+from backend.settings import Settings
+from core.config import LoopConfig
+
+log = logging.getLogger(__name__)
+
+VISIBILITY_TIMEOUT_S = 3600  # a message unacknowledged that long is delivered again
+RUN_STAGE, PREPARE = "loopscope.run_stage", "loopscope.prepare"
+GPU, CPU = "gpu", "cpu"
+PREPARED = ("correctors", "evaluator")  # what can be computed ahead, each in a process of its own
+
+
+@dataclass(frozen=True)
+class Message:
+    """One part of one stage that can start."""
+
+    loop_id: str
+    generation: int
+    stage: str
+    part: int
+    queue: str
+
+
+class Queue(Protocol):
+    """Sends messages. Never raises: what is not sent is sent again by the reconciler."""
+
+    def send(self, messages: Sequence[Message]) -> None: ...
+
+    def prepare(self, loop_id: str) -> None:
+        """Ask for what a loop will need (evaluator, bounds) to be computed ahead."""
+        ...
+
+    def waiting(self, queue: str) -> int | None:
+        """Messages that no worker has taken yet; None when the broker does not answer."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def queue_of(config: LoopConfig, stage: str) -> str:
+    """Which queue a stage waits in: networks on ``gpu``, physics on ``cpu``."""
+    corrects_output = config.corrector.kind != "none" and config.correction.where != "loop"
+    return CPU if stage in ("correct", "panel") or (stage == "evaluate" and corrects_output) else GPU
+
+
+def open_queue(settings: Settings) -> Queue:
+    return CeleryQueue(settings)
+
+
+@dataclass(frozen=True)
+class CeleryQueue:
+    """Sends by name, so that the server needs no worker code."""
+
+    settings: Settings
+
+    @cached_property
+    def app(self) -> Any:
+        return celery_app(self.settings)
+
+    def send(self, messages: Sequence[Message]) -> None:
+        from celery import group
+
+        signatures = [
+            self.app.signature(
+                RUN_STAGE, args=(m.loop_id, m.generation, m.stage, m.part), options={"queue": m.queue}, immutable=True
+            )
+            for m in messages
+        ]
+        if signatures:
+            self._quietly(lambda: group(signatures, app=self.app).apply_async())
+
+    def prepare(self, loop_id: str) -> None:
+        for what in PREPARED:
+            self._quietly(lambda what=what: self.app.send_task(PREPARE, args=(loop_id, what), queue=CPU, expires=300))
+
+    def waiting(self, queue: str) -> int | None:
+        from kombu.exceptions import ChannelError, OperationalError
+
+        try:
+            with self.app.connection_for_write() as connection:
+                connection.ensure_connection(max_retries=1, timeout=2)
+                channel = connection.default_channel
+                return int(channel.queue_declare(queue=queue, passive=True).message_count)
+        except ChannelError:
+            return 0  # nothing has ever been sent
+        except (OperationalError, OSError):
+            return None
+
+    def close(self) -> None:
+        if "app" in self.__dict__:
+            self.app.close()
+
+    def _quietly(self, send: Any) -> None:
+        from kombu.exceptions import OperationalError
+
+        try:
+            send()
+        except (OperationalError, OSError) as error:
+            log.warning("The broker does not answer (%s); the reconciler will send again.", error)
+
+
+@dataclass
+class ListQueue:
+    """A queue in memory (tests, in-process runs): messages wait in ``messages`` until somebody takes them."""
+
+    messages: list[Message] = field(default_factory=list)
+    prepared: list[str] = field(default_factory=list)
+
+    def send(self, messages: Sequence[Message]) -> None:
+        self.messages.extend(messages)
+
+    def prepare(self, loop_id: str) -> None:
+        self.prepared.append(loop_id)
+
+    def waiting(self, queue: str) -> int | None:
+        return sum(message.queue == queue for message in self.messages)
+
+    def close(self) -> None:
+        self.messages.clear()
+
+
+def celery_app(settings: Settings) -> Any:
+    """A Celery app on the settings' broker: JSON only, no results, one message at a time, acknowledged when done."""
+    from celery import Celery
+
+    app = Celery("loopscope", broker=settings.broker_url, set_as_current=False)
+    transport = {
+        "visibility_timeout": VISIBILITY_TIMEOUT_S,
+        "socket_connect_timeout": 2,
+        "socket_keepalive": True,
+        "max_retries": 1,
+        "interval_start": 0,
+    }
+    app.conf.update(
+        broker_transport_options=transport,
+        result_backend_transport_options={"visibility_timeout": VISIBILITY_TIMEOUT_S},
+        visibility_timeout=VISIBILITY_TIMEOUT_S,
+        broker_connection_timeout=2,
+        broker_connection_retry_on_startup=True,
+        broker_connection_max_retries=None,
+        task_publish_retry=True,
+        task_publish_retry_policy={"max_retries": 1, "interval_start": 0, "interval_step": 0.2},
+        task_serializer="json",
+        accept_content=["json"],
+        result_accept_content=["json"],
+        task_ignore_result=True,
+        task_acks_late=True,
+        task_acks_on_failure_or_timeout=True,
+        task_reject_on_worker_lost=False,  # the reconciler takes up a killed worker's stage, and counts how often
+        worker_prefetch_multiplier=1,
+        worker_hijack_root_logger=False,
+        worker_send_task_events=False,
+        task_default_queue=CPU,
+        enable_utc=True,
+        timezone="UTC",
+    )
+    return app

@@ -1,0 +1,89 @@
+"""Where a loop's stages leave and find things: in SQL and the artifact store."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import select
+
+from backend.context import Backend
+from backend.memo import Recent
+from backend.store import Stored
+from backend.tables import Artifact
+from core.errors import DataMissing
+from core.records import Item
+
+FACTS = ("counts", "training", "metrics", "output", "floor", "index")
+"""The part of an item's meta that SQL keeps too: small, and read by views."""
+
+RECENT = Recent(8)  # by digest, so stale entries cannot be: content does not change
+
+
+@dataclass(frozen=True)
+class Pending:
+    """An item that is in the store, but not yet published."""
+
+    name: str
+    stored: Stored
+    facts: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class SqlShelf:
+    """Implements :class:`core.protocols.Shelf` for one loop and one running stage.
+
+    What is saved becomes visible to others when the stage is published (``pending``), not before.
+    """
+
+    backend: Backend
+    loop_id: str
+    pending: dict[tuple[int, str], Pending] = field(default_factory=dict)
+
+    def save(self, generation: int, name: str, item: Item) -> None:
+        stored = self.backend.store.put(item)
+        RECENT.put(stored.digest, item)
+        facts = {key: item.meta[key] for key in FACTS if key in item.meta}
+        self.pending[generation, name] = Pending(name, stored, facts)
+
+    def load(self, generation: int, name: str) -> Item:
+        """The item.
+
+        Raises:
+            DataMissing: when no stage has published it.
+        """
+        digest = self._digest(generation, name)
+        item = RECENT.get(digest)
+        if item is None:
+            item = self.backend.store.get(digest)
+            RECENT.put(digest, item)
+        return item
+
+    def _digest(self, generation: int, name: str) -> str:
+        if (generation, name) in self.pending:
+            return self.pending[generation, name].stored.digest
+        with self.backend.database.read() as session:
+            digest = session.scalar(
+                select(Artifact.digest).where(
+                    Artifact.loop_id == self.loop_id, Artifact.generation == generation, Artifact.name == name
+                )
+            )
+        if digest is None:
+            raise missing(self.loop_id, generation, name)
+        return digest
+
+
+@dataclass(frozen=True)
+class FactShelf:
+    """Read-only shelf of facts without arrays: enough to make a generation's record from."""
+
+    facts: Mapping[tuple[int, str], dict[str, Any]]
+
+    def save(self, generation: int, name: str, item: Item) -> None:
+        raise TypeError(f"facts are read only: {name!r} of generation {generation} ({len(item.arrays)} arrays)")
+
+    def load(self, generation: int, name: str) -> Item:
+        return Item(meta=self.facts[generation, name])
+
+
+def missing(loop: str, generation: int, name: str) -> DataMissing:
+    return DataMissing(f"Generation {generation} of loop {loop} has no {name!r} yet.", "Wait until its stage is done.")

@@ -1,0 +1,384 @@
+"""Leases on stages: claim, heartbeat, publish, fail, release. Who holds the token may publish; nobody else changes
+anything. Each function is one short transaction that locks the loop's row first; messages are sent after it."""
+
+import secrets
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Literal
+
+from sqlalchemy import case, func, select, update
+from sqlalchemy.orm import Session
+
+from backend.context import Backend
+from backend.journal import bump, finite, lock_loop, note, touch
+from backend.queue import Message, queue_of
+from backend.shelf import FactShelf, Pending
+from backend.tables import Artifact, Generation, Loop, MetricValue, PanelSample, Stage, utc_now
+from core.config import LoopConfig
+from core.errors import LeaseLost, LoopscopeError, NotFound
+from core.loop import ready_stages, record_of, stages_of
+
+MAX_ATTEMPTS = 3
+RUNNABLE = ("queued", "running", "interrupted")
+Verdict = Literal["go", "cancel", "lost"]
+Parts = Callable[[str], int]
+"""How many parts a stage is done in."""
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to do one part of one stage."""
+
+    loop_id: str
+    generation: int
+    stage: str
+    part: int
+    token: str
+    attempt: int
+    config: LoopConfig
+
+
+def claim(backend: Backend, loop_id: str, generation: int, stage: str, part: int, worker: str) -> Lease | None:
+    """Take a stage; None when it is done, held by somebody else, or its loop shall not run."""
+    with backend.database.write() as session:
+        try:
+            loop = lock_loop(session, loop_id)
+        except NotFound:
+            return None  # purged while its message waited
+        row = session.get(Stage, (loop_id, generation, stage, part))
+        if row is None or row.state != "queued" or loop.state not in RUNNABLE or loop.deleted_at is not None:
+            return None
+        now = utc_now()
+        row.state, row.token, row.worker, row.attempt = "running", secrets.token_hex(16), worker, row.attempt + 1
+        row.started_at = row.heartbeat_at = now
+        row.finished_at, row.fraction, row.sentence = None, 0.0, ""
+        loop.state = "running"
+        loop.started_at = loop.started_at or now
+        touch(session, loop)
+        config = LoopConfig.model_validate(loop.config)
+        return Lease(loop_id, generation, stage, part, row.token, row.attempt, config)
+
+
+def look(backend: Backend, lease: Lease) -> Verdict:
+    """Whether to go on; reads only."""
+    with backend.database.read() as session:
+        found = session.execute(
+            select(Loop.state, Loop.deleted_at)
+            .join(Stage, Stage.loop_id == Loop.id)
+            .where(*_row_of(lease), Stage.token == lease.token, Stage.state == "running")
+        ).one_or_none()
+    if found is None:
+        return "lost"
+    return "go" if found.state in RUNNABLE and found.deleted_at is None else "cancel"
+
+
+def heartbeat(backend: Backend, lease: Lease, fraction: float, sentence: str) -> Verdict:
+    """Say that the work is alive and how far it is, and learn whether to go on."""
+    with backend.database.write() as session:
+        found = session.execute(
+            update(Loop).where(Loop.id == lease.loop_id).values(revision=Loop.revision + 1)
+            .returning(Loop.state, Loop.deleted_at)
+        ).one_or_none()  # fmt: skip
+        beaten = session.execute(
+            update(Stage)
+            .where(*_row_of(lease), Stage.token == lease.token, Stage.state == "running")
+            .values(heartbeat_at=utc_now(), fraction=min(max(fraction, 0.0), 1.0), sentence=sentence)
+        )
+        if found is None or not beaten.rowcount:  # type: ignore[attr-defined]
+            session.rollback()
+            return "lost"
+        bump(session)
+        return "go" if found.state in RUNNABLE and found.deleted_at is None else "cancel"
+
+
+def publish(
+    backend: Backend,
+    lease: Lease,
+    pending: Mapping[tuple[int, str], Pending],
+    parts: Parts,
+    *,
+    seconds: float,
+    samples: Sequence[tuple[str, Mapping[str, Any]]] = (),
+) -> None:
+    """Make a stage's outcome visible and queue what can start now, all in one transaction.
+
+    Args:
+        pending: what the stage saved on its shelf.
+        parts: of the stages that follow.
+        samples: (label, outcome) of the panel's samples.
+
+    Raises:
+        LeaseLost: when another worker holds the stage by now; nothing changes then.
+    """
+    with backend.database.write() as session:
+        loop = lock_loop(session, lease.loop_id)
+        row = _held(session, lease)
+        config = LoopConfig.model_validate(loop.config)  # it may have been extended since the claim
+        row.state, row.finished_at, row.fraction, row.seconds = "done", utc_now(), 1.0, seconds
+        for (generation, name), item in pending.items():
+            session.merge(
+                Artifact(
+                    loop_id=loop.id, generation=generation, name=name, digest=item.stored.digest,
+                    size=item.stored.size, facts=finite(item.facts),
+                )
+            )  # fmt: skip
+        for index, (label, outcome) in enumerate(samples):
+            session.merge(
+                PanelSample(
+                    loop_id=loop.id, generation=lease.generation, index=index, label=label,
+                    outcome=finite(dict(outcome)),
+                )
+            )  # fmt: skip
+        session.flush()
+        messages = advance(session, loop, config, parts)
+        _record(session, loop, config, lease.generation)
+        if loop.state == "cancelling":
+            settle(session, loop)
+        touch(session, loop)
+        runnable = loop.state in RUNNABLE
+    if runnable:
+        backend.queue.send(messages)
+
+
+def advance(session: Session, loop: Loop, config: LoopConfig, parts: Parts) -> list[Message]:
+    """Queue every stage that lacks nothing and is not queued yet; the messages to send once that is committed."""
+    counts = session.execute(
+        select(Stage.generation, Stage.stage, func.count(), func.sum(case((Stage.state == "done", 1), else_=0)))
+        .where(Stage.loop_id == loop.id)
+        .group_by(Stage.generation, Stage.stage)
+    ).all()
+    known = {(t, stage) for t, stage, _, _ in counts}
+    done = {(t, stage) for t, stage, total, finished in counts if total == finished}
+    messages = []
+    for t, stage in ready_stages(config, done):
+        if (t, stage) not in known:
+            messages += add_stage(session, loop, config, t, stage, parts(stage))
+    # The next generation's samples are wanted by a corrector that could start while this one is measured.
+    return sorted(messages, key=lambda message: message.stage == "evaluate")
+
+
+def add_stage(session: Session, loop: Loop, config: LoopConfig, t: int, stage: str, parts: int) -> list[Message]:
+    """Queue one stage in so many parts."""
+    now = utc_now()
+    for part in range(parts):
+        session.add(Stage(loop_id=loop.id, generation=t, stage=stage, part=part, state="queued", sent_at=now))
+    return [Message(loop.id, t, stage, part, queue_of(config, stage)) for part in range(parts)]
+
+
+def fail(backend: Backend, lease: Lease, error: Exception, traceback: str) -> None:
+    """A stage raised. What may go better another time is tried again; an error of ours, or the third, ends the loop."""
+    with backend.database.write() as session:
+        loop = lock_loop(session, lease.loop_id)
+        try:
+            row = _held(session, lease)
+        except LeaseLost:
+            return
+        again = not isinstance(error, LoopscopeError) and row.attempt < MAX_ATTEMPTS
+        where = f"{lease.stage} of generation {lease.generation}"
+        if again:
+            row.state, row.token, row.sent_at = "queued", "", utc_now()
+            sentence = f"Trouble in {where} (attempt {row.attempt} of {MAX_ATTEMPTS}): {in_one_line(error)}"
+            note(session, loop, "retry", sentence, lease.generation, lease.stage)
+        else:
+            row.state, row.token, row.finished_at = "failed", "", utc_now()
+            _fail_loop(session, loop, lease.generation, lease.stage, describe(error) | {"traceback": traceback})
+        if loop.state == "cancelling":
+            settle(session, loop)
+        touch(session, loop)
+        message = message_of(row, lease.config)
+    if again:
+        backend.queue.send([message])
+
+
+def release(backend: Backend, lease: Lease, *, resend: bool = False) -> None:
+    """Give a stage back undone: its loop was cancelled, or (``resend``) its worker is going."""
+    with backend.database.write() as session:
+        loop = lock_loop(session, lease.loop_id)
+        try:
+            row = _held(session, lease)
+        except LeaseLost:
+            return
+        row.state, row.token, row.attempt, row.sent_at = "queued", "", row.attempt - 1, utc_now()
+        row.fraction, row.sentence = 0.0, ""
+        if loop.state == "running" and resend and not running_parts(session, loop):
+            loop.state = "queued"
+        settle(session, loop)
+        touch(session, loop)
+        message = message_of(row, lease.config)
+        resend = resend or loop.state in RUNNABLE  # it has been resumed in the meantime
+    if resend:
+        backend.queue.send([message])
+
+
+def settle(session: Session, loop: Loop) -> bool:
+    """A loop that is being cancelled is cancelled as soon as nothing of it runs any more."""
+    session.flush()
+    if loop.state != "cancelling" or running_parts(session, loop):
+        return False
+    loop.state, loop.finished_at = "cancelled", utc_now()
+    note(session, loop, "cancelled", "Cancelled. What was recorded is kept; resume goes on from there.")
+    return True
+
+
+def reclaim(backend: Backend) -> int:
+    """Take back the stages of workers that have fallen silent; returns how many."""
+    limit = utc_now() - timedelta(seconds=backend.settings.stale_after_s)
+    with backend.database.read() as session:
+        stale = session.execute(
+            select(Stage.loop_id, Stage.generation, Stage.stage, Stage.part)
+            .where(Stage.state == "running", Stage.heartbeat_at < limit)
+        ).all()  # fmt: skip
+    found = 0
+    for loop_id, generation, stage, part in stale:
+        with backend.database.write() as session:
+            try:
+                loop = lock_loop(session, loop_id)
+            except NotFound:
+                continue
+            row = session.get(Stage, (loop_id, generation, stage, part))
+            if row is None or row.state != "running" or row.heartbeat_at is None or row.heartbeat_at >= limit:
+                continue
+            again = _take_back(session, loop, row)
+            message = message_of(row, LoopConfig.model_validate(loop.config))
+            touch(session, loop)
+        found += 1
+        if again:
+            backend.queue.send([message])
+    return found
+
+
+def _take_back(session: Session, loop: Loop, row: Stage) -> bool:
+    silent_s = (utc_now() - row.heartbeat_at).total_seconds() if row.heartbeat_at else 0.0
+    what = f"{row.worker or 'The worker'} has not been heard of for {silent_s:.0f} s"
+    row.token, row.state, row.sent_at = "", "queued", utc_now()
+    if loop.state in RUNNABLE and row.attempt >= MAX_ATTEMPTS:
+        row.state, row.finished_at = "failed", utc_now()
+        error = {
+            "code": "worker_lost",
+            "message": f"The worker was lost {row.attempt} times in {row.stage} of generation {row.generation}.",
+            "hint": "It may have run out of memory: see the worker's log, then resume.",
+            "traceback": "",
+        }
+        _fail_loop(session, loop, row.generation, row.stage, error)
+    elif loop.state in RUNNABLE:
+        loop.state = "interrupted"
+        note(session, loop, "interrupted", f"{what}; it will be picked up again.", row.generation, row.stage)
+        return True
+    settle(session, loop)
+    return False
+
+
+def settle_all(backend: Backend) -> None:
+    """End the cancelling of loops that nothing runs for any more."""
+    with backend.database.read() as session:
+        ids = session.scalars(select(Loop.id).where(Loop.state == "cancelling")).all()
+    for loop_id in ids:
+        with backend.database.write() as session:
+            loop = session.scalar(select(Loop).where(Loop.id == loop_id).with_for_update())
+            if loop is not None and settle(session, loop):
+                touch(session, loop)
+
+
+def resend(backend: Backend, queue: str, after_s: float) -> int:
+    """Send again for stages of a queue that have waited so long since their last message; returns how many."""
+    limit = utc_now() - timedelta(seconds=after_s)
+    with backend.database.write() as session:
+        rows = session.execute(
+            select(Stage, Loop.config)
+            .join(Loop, Loop.id == Stage.loop_id)
+            .where(
+                Stage.state == "queued", Stage.sent_at < limit, Loop.state.in_(RUNNABLE), Loop.deleted_at.is_(None)
+            )
+            .order_by(Stage.sent_at)
+        ).all()  # fmt: skip
+        messages = []
+        for row, config in rows:
+            message = message_of(row, LoopConfig.model_validate(config))
+            if message.queue == queue:
+                row.sent_at = utc_now()
+                messages.append(message)
+    backend.queue.send(messages)
+    return len(messages)
+
+
+def describe(error: Exception) -> dict[str, str]:
+    """Code, message and hint of any error."""
+    if isinstance(error, LoopscopeError):
+        return {"code": error.code, "message": error.message, "hint": error.hint}
+    if isinstance(error, MemoryError):
+        return {"code": "out_of_memory", "message": "Memory ran out.", "hint": "Use fewer samples or smaller batches."}
+    return {
+        "code": "unexpected",
+        "message": in_one_line(error),
+        "hint": "This should not happen: the traceback says where. Resume tries again.",
+    }
+
+
+def in_one_line(error: Exception) -> str:
+    """Kind and beginning of an error that nobody foresaw."""
+    lines = str(error).splitlines() or [""]
+    return f"{type(error).__name__}: {lines[0][:300]}".rstrip(": ")
+
+
+def message_of(row: Stage, config: LoopConfig) -> Message:
+    return Message(row.loop_id, row.generation, row.stage, row.part, queue_of(config, row.stage))
+
+
+def _fail_loop(session: Session, loop: Loop, generation: int, stage: str, error: dict[str, str]) -> None:
+    loop.state, loop.finished_at = "failed", utc_now()
+    loop.error = {**error, "stage": stage, "generation": generation}
+    note(session, loop, "failed", error["message"], generation, stage)
+
+
+def _row_of(lease: Lease) -> tuple[Any, ...]:
+    return (
+        Stage.loop_id == lease.loop_id,
+        Stage.generation == lease.generation,
+        Stage.stage == lease.stage,
+        Stage.part == lease.part,
+    )
+
+
+def _held(session: Session, lease: Lease) -> Stage:
+    row = session.get(Stage, (lease.loop_id, lease.generation, lease.stage, lease.part))
+    if row is None or row.token != lease.token or row.state != "running":
+        raise LeaseLost(
+            f"Another worker holds {lease.stage} of generation {lease.generation} of loop {lease.loop_id} now."
+        )
+    return row
+
+
+def running_parts(session: Session, loop: Loop) -> int:
+    """How many parts of a loop's stages are at work."""
+    count = select(func.count()).select_from(Stage).where(Stage.loop_id == loop.id, Stage.state == "running")
+    return session.scalar(count) or 0
+
+
+def _record(session: Session, loop: Loop, config: LoopConfig, t: int) -> None:
+    """Write the generation's record once all its stages are done, and end the loop with the last one."""
+    rows = session.execute(
+        select(Stage.stage, Stage.state, Stage.seconds).where(Stage.loop_id == loop.id, Stage.generation == t)
+    ).all()
+    if {row.stage for row in rows} != set(stages_of(config, t)) or any(row.state != "done" for row in rows):
+        return
+    if session.get(Generation, (loop.id, t)) is None:
+        seconds = {stage: sum(r.seconds for r in rows if r.stage == stage) for stage in stages_of(config, t)}
+        facts = session.execute(
+            select(Artifact.name, Artifact.facts).where(Artifact.loop_id == loop.id, Artifact.generation == t)
+        ).all()
+        record = record_of(FactShelf({(t, name): kept for name, kept in facts}), t, seconds)
+        session.add(
+            Generation(
+                loop_id=loop.id, index=t, counts=dict(record.counts), training=finite(dict(record.training)),
+                seconds=seconds, recorded_at=utc_now(),
+            )
+        )  # fmt: skip
+        for name, value in record.metrics.items():
+            session.merge(MetricValue(loop_id=loop.id, generation=t, name=name, value=finite(value)))
+        loop.generation = max(loop.generation, t)
+        session.flush()
+    recorded = session.scalar(select(func.count()).select_from(Generation).where(Generation.loop_id == loop.id))
+    if recorded == config.generations + 1 and loop.state in (*RUNNABLE, "cancelling"):
+        loop.state, loop.finished_at, loop.error = "done", utc_now(), None
+        note(session, loop, "done", f"Done: {config.generations + 1} generations recorded.")

@@ -1,0 +1,177 @@
+"""SQL tables. The truth about loops: what they are, what their stages made, what happened."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, DateTime, Dialect, ForeignKey, Index, MetaData, String, Text, TypeDecorator
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in Python; SQLite, which knows no zones, keeps the bare UTC time."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone cannot be stored: {value!r}")
+        value = value.astimezone(UTC)
+        return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMES)
+    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON(none_as_null=True), str: Text}
+
+
+class Loop(Base):
+    """One loop. ``state`` is what was last decided; views add what a silent worker means."""
+
+    __tablename__ = "loops"
+    __table_args__ = (Index(None, "group"), Index(None, "config_digest"), Index(None, "state"))
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    name: Mapped[str]
+    group: Mapped[str]
+    config: Mapped[dict[str, Any]]
+    config_digest: Mapped[str] = mapped_column(String(64))
+    state: Mapped[str] = mapped_column(String(16))
+    generation: Mapped[int] = mapped_column(default=-1)  # highest recorded, -1 before the first
+    error: Mapped[dict[str, Any] | None]
+    revision: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    updated_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
+def _loop_id() -> Mapped[str]:
+    return mapped_column(String(32), ForeignKey("loops.id", ondelete="CASCADE"), primary_key=True)
+
+
+class Generation(Base):
+    """One finished generation; its metrics are rows of their own, so that curves are one query."""
+
+    __tablename__ = "generations"
+
+    loop_id: Mapped[str] = _loop_id()
+    index: Mapped[int] = mapped_column(primary_key=True)
+    counts: Mapped[dict[str, Any]]
+    training: Mapped[dict[str, Any]]
+    seconds: Mapped[dict[str, Any]]
+    recorded_at: Mapped[datetime]
+
+
+class MetricValue(Base):
+    __tablename__ = "metrics"
+    __table_args__ = (Index(None, "loop_id", "name"),)
+
+    loop_id: Mapped[str] = _loop_id()
+    generation: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    value: Mapped[float | None]  # None where a metric could not be computed (NaN)
+
+
+class PanelSample(Base):
+    """What became of one panel sample in one generation."""
+
+    __tablename__ = "samples"
+
+    loop_id: Mapped[str] = _loop_id()
+    generation: Mapped[int] = mapped_column(primary_key=True)
+    index: Mapped[int] = mapped_column(primary_key=True)
+    label: Mapped[str]
+    outcome: Mapped[dict[str, Any]]
+
+
+class Artifact(Base):
+    """A published item: where its bytes are, and the few facts about it that views need without reading them."""
+
+    __tablename__ = "artifacts"
+    __table_args__ = (Index(None, "digest"),)
+
+    loop_id: Mapped[str] = _loop_id()
+    generation: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    digest: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    facts: Mapped[dict[str, Any]]
+
+
+class Stage(Base):
+    """One part of one stage, from the moment that it could start. ``token`` is the fence: who holds it may publish."""
+
+    __tablename__ = "stages"
+    __table_args__ = (Index(None, "state"),)
+
+    loop_id: Mapped[str] = _loop_id()
+    generation: Mapped[int] = mapped_column(primary_key=True)
+    stage: Mapped[str] = mapped_column(String(16), primary_key=True)
+    part: Mapped[int] = mapped_column(primary_key=True)
+    state: Mapped[str] = mapped_column(String(16))  # queued, running, done, failed
+    attempt: Mapped[int] = mapped_column(default=0)
+    token: Mapped[str] = mapped_column(String(32), default="")
+    worker: Mapped[str] = mapped_column(default="")
+    sent_at: Mapped[datetime]  # when a message was last sent for it
+    heartbeat_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    fraction: Mapped[float] = mapped_column(default=0.0)
+    sentence: Mapped[str] = mapped_column(default="")
+    seconds: Mapped[float] = mapped_column(default=0.0)
+
+
+class Event(Base):
+    """What happened, in words."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index(None, "loop_id", "id"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    loop_id: Mapped[str] = mapped_column(String(32), ForeignKey("loops.id", ondelete="CASCADE"))
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(String(32))
+    generation: Mapped[int | None]
+    stage: Mapped[str | None] = mapped_column(String(16))
+    sentence: Mapped[str]
+
+
+class Counter(Base):
+    """``revision``: grows with every visible change, so that a page can ask cheaply whether anything is new."""
+
+    __tablename__ = "counters"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    value: Mapped[int] = mapped_column(BigInteger)
+
+
+class Leader(Base):
+    """Which process does a job that one of them shall do (``reconciler``), until when."""
+
+    __tablename__ = "leaders"
+
+    name: Mapped[str] = mapped_column(String(32), primary_key=True)
+    holder: Mapped[str]
+    until: Mapped[datetime]

@@ -1,0 +1,301 @@
+"""What the API, the pages and the command line show: frozen models, JSON-ready, every state in words."""
+
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from statistics import median
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict
+from sqlalchemy import func, select
+from sqlalchemy.orm import Session
+
+from backend.tables import Generation, Loop, MetricValue, Stage, utc_now
+from core.config import LoopConfig
+from core.loop import stages_of
+
+State = Literal["queued", "running", "cancelling", "cancelled", "interrupted", "failed", "done"]
+ACTIVE = ("queued", "running", "cancelling", "interrupted")
+DOING = {
+    "synthesize": "Sampling the training set of",
+    "correct": "Correcting the training set of",
+    "learn": "Training",
+    "panel": "Drawing the panel of",
+    "evaluate": "Measuring",
+}
+IMPORTANCE = ("panel", "evaluate", "correct", "synthesize", "learn")  # the last that runs is told
+
+
+class View(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class RunningStage(View):
+    """A stage at work. ``part_fraction``: of all its parts, 0-1."""
+
+    generation: int
+    stage: str
+    part_fraction: float
+    sentence: str
+    worker: str
+
+
+class ErrorView(View):
+    code: str
+    message: str
+    hint: str = ""
+    traceback: str = ""
+    stage: str | None = None
+    generation: int | None = None
+
+
+class LoopView(View):
+    """A loop as everybody sees it. ``generation``: highest recorded, -1 before the first."""
+
+    id: str
+    name: str
+    group: str
+    state: State
+    sentence: str
+    arm: Literal["real", "raw", "corrected"]
+    config: dict[str, Any]
+    generation: int
+    running: list[RunningStage]
+    fraction: float
+    eta_s: float | None
+    error: ErrorView | None
+    created_at: datetime
+    started_at: datetime | None
+    finished_at: datetime | None
+    updated_at: datetime
+    latest: dict[str, float]
+    fid_history: list[float]
+    deleted: bool
+    revision: int
+
+
+class GenerationView(View):
+    index: int
+    metrics: dict[str, float]
+    counts: dict[str, int]
+    training: dict[str, float]
+    seconds: dict[str, float]
+    recorded_at: datetime
+
+
+class EventView(View):
+    at: datetime
+    kind: str
+    generation: int | None
+    stage: str | None
+    sentence: str
+
+
+class PanelSampleView(View):
+    index: int
+    label: str
+    outcome: dict[str, Any]
+
+
+class PanelView(View):
+    loop_id: str
+    generation: int
+    samples: list[PanelSampleView]
+
+
+def loop_views(session: Session, loops: Sequence[Loop], stale_after_s: float) -> list[LoopView]:
+    """Views of loops, in five queries however many they are."""
+    now = utc_now()
+    ids = [loop.id for loop in loops]
+    active = [loop.id for loop in loops if loop.state in ACTIVE]
+    latest = _latest(session, ids)
+    fid = _fid(session, ids)
+    parts = _parts(session, active)
+    recorded = _recorded(session, active)
+    return [
+        _view(
+            loop, now, stale_after_s, parts.get(loop.id, []), recorded.get(loop.id, []),
+            latest.get(loop.id, {}), fid.get(loop.id, []),
+        )
+        for loop in loops
+    ]  # fmt: skip
+
+
+def _view(
+    loop: Loop,
+    now: datetime,
+    stale_after_s: float,
+    parts: Sequence[Stage],
+    recorded: Sequence[datetime],
+    latest: dict[str, float],
+    fid: list[float],
+) -> LoopView:
+    config = LoopConfig.model_validate(loop.config)
+    running = _running(parts)
+    silence_s = _silence(parts, loop.state, now)
+    state: Any = loop.state
+    if state == "running" and silence_s is not None and silence_s > stale_after_s:
+        state = "interrupted"  # true before anybody has decided what to do about it
+    fraction = _fraction(loop, config, parts)
+    eta_s = _eta(config, fraction, recorded, now) if state == "running" else None
+    return LoopView(
+        id=loop.id, name=loop.name, group=loop.group, state=state,
+        sentence=_sentence(state, loop, config, running, eta_s, silence_s),
+        arm=config.arm, config=loop.config, generation=loop.generation, running=running,
+        fraction=fraction, eta_s=eta_s,
+        error=ErrorView.model_validate(loop.error) if loop.error else None,
+        created_at=loop.created_at, started_at=loop.started_at, finished_at=loop.finished_at,
+        updated_at=loop.updated_at, latest=latest, fid_history=fid,
+        deleted=loop.deleted_at is not None, revision=loop.revision,
+    )  # fmt: skip
+
+
+def _sentence(
+    state: str, loop: Loop, config: LoopConfig, running: Sequence[RunningStage], eta_s: float | None,
+    silence_s: float | None,
+) -> str:  # fmt: skip
+    last = config.generations
+    reached = f"after generation {loop.generation} of {last}" if loop.generation >= 0 else "before generation 0"
+    if state == "queued":
+        return "Queued: waits for a free worker"
+    if state == "cancelling":
+        return "Cancelling: the running stage stops in a moment"
+    if state == "cancelled":
+        return f"Cancelled {reached}"
+    if state == "interrupted":
+        silent = f" for {silence_s:.0f} s" if silence_s is not None else ""
+        return f"Interrupted: the worker has not been heard of{silent}; it will be picked up again"
+    if state == "failed":
+        return f"Failed {reached}: {(loop.error or {}).get('message', 'for an unknown reason')}"
+    if state == "done":
+        took = (loop.finished_at - loop.started_at).total_seconds() if loop.finished_at and loop.started_at else 0.0
+        return f"Done: {last} {'generation' if last == 1 else 'generations'} in {in_words(took)}"
+    if not running:
+        return f"Waiting for a free worker, generation {min(loop.generation + 1, last)} of {last}"
+    told = max(running, key=lambda stage: (IMPORTANCE.index(stage.stage), stage.generation))
+    sentence = f"{DOING[told.stage]} generation {told.generation} of {last}"
+    detail = told.sentence.removeprefix("Learning: ")  # "Training" says so already
+    if detail:
+        sentence += f", {detail[0].lower()}{detail[1:].rstrip('.')}"
+    return sentence + (f", about {in_words(eta_s)} left" if eta_s is not None else "")
+
+
+def in_words(seconds: float) -> str:
+    """A duration to read: ``12 s``, ``3 min 5 s``, ``2 h 10 min``."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s" if whole < 600 and whole % 60 else f"{round(whole / 60)} min"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def _running(parts: Sequence[Stage]) -> list[RunningStage]:
+    """Stages at work, their parts taken together."""
+    found: dict[tuple[int, str], list[Stage]] = {}
+    for part in parts:
+        found.setdefault((part.generation, part.stage), []).append(part)
+    views = []
+    for (generation, stage), group in sorted(found.items()):
+        at_work = [part for part in group if part.state == "running"]
+        if not at_work:
+            continue
+        share = sum(1.0 if part.state == "done" else part.fraction for part in group) / len(group)
+        sentence = at_work[0].sentence
+        if len(group) > 1:
+            sentence = f"part {sum(part.state == 'done' for part in group) + 1} of {len(group)}"
+        workers = ", ".join(sorted({part.worker for part in at_work}))
+        views.append(
+            RunningStage(generation=generation, stage=stage, part_fraction=share, sentence=sentence, worker=workers)
+        )
+    return views
+
+
+def _silence(parts: Sequence[Stage], state: str, now: datetime) -> float | None:
+    """Seconds since the last sign of life of the stages at work (or, when interrupted, that were at work)."""
+    wanted = "queued" if state == "interrupted" else "running"
+    beats = [part.heartbeat_at for part in parts if part.state == wanted and part.heartbeat_at is not None]
+    return max((now - max(beats)).total_seconds(), 0.0) if beats else None
+
+
+def _fraction(loop: Loop, config: LoopConfig, parts: Sequence[Stage]) -> float:
+    """Share of the whole loop, every generation weighing the same."""
+    total = config.generations + 1
+    if loop.state == "done":
+        return 1.0
+    shares = {t: 1.0 for t in range(loop.generation + 1)}
+    for t in {part.generation for part in parts}:
+        stages = stages_of(config, t)
+        of_stage: dict[str, list[float]] = {stage: [] for stage in stages}
+        for part in parts:
+            if part.generation == t:
+                of_stage[part.stage].append(1.0 if part.state == "done" else part.fraction)
+        shares[t] = sum(sum(done) / len(done) for done in of_stage.values() if done) / len(stages)
+    return min(sum(shares.values()) / total, 1.0)
+
+
+def _eta(config: LoopConfig, fraction: float, recorded: Sequence[datetime], now: datetime) -> float | None:
+    """Seconds left, from the pace of the last generations; None before there is a pace."""
+    if len(recorded) < 2:
+        return None
+    steps = [(b - a).total_seconds() for a, b in zip(recorded, recorded[1:], strict=False)][-5:]
+    pace = max(median(steps), (now - recorded[-1]).total_seconds())  # a generation that drags on sets a new pace
+    return (1.0 - fraction) * (config.generations + 1) * pace
+
+
+def _latest(session: Session, ids: Collection[str]) -> dict[str, dict[str, float]]:
+    rows = session.execute(
+        select(MetricValue.loop_id, MetricValue.name, MetricValue.value)
+        .join(Loop, (Loop.id == MetricValue.loop_id) & (Loop.generation == MetricValue.generation))
+        .where(MetricValue.loop_id.in_(ids))
+    )
+    found: dict[str, dict[str, float]] = {}
+    for loop_id, name, value in rows:
+        if value is not None:
+            found.setdefault(loop_id, {})[name] = value
+    return found
+
+
+def _fid(session: Session, ids: Collection[str]) -> dict[str, list[float]]:
+    rows = session.execute(
+        select(MetricValue.loop_id, MetricValue.value)
+        .where(MetricValue.loop_id.in_(ids), MetricValue.name == "fid")
+        .order_by(MetricValue.loop_id, MetricValue.generation)
+    )
+    found: dict[str, list[float]] = {}
+    for loop_id, value in rows:
+        if value is not None:
+            found.setdefault(loop_id, []).append(value)
+    return found
+
+
+def _parts(session: Session, ids: Collection[str]) -> dict[str, list[Stage]]:
+    """Stage rows of the generations that are not recorded yet."""
+    first = select(Loop.generation).where(Loop.id == Stage.loop_id).scalar_subquery()
+    finished = select(Generation.index).where(Generation.loop_id == Stage.loop_id, Generation.index == Stage.generation)
+    rows = session.scalars(
+        select(Stage)
+        .where(Stage.loop_id.in_(ids), Stage.generation >= func.coalesce(first, -1) - 2, ~finished.exists())
+        .order_by(Stage.generation, Stage.part)
+    )
+    found: dict[str, list[Stage]] = {}
+    for row in rows:
+        found.setdefault(row.loop_id, []).append(row)
+    return found
+
+
+def _recorded(session: Session, ids: Collection[str]) -> dict[str, list[datetime]]:
+    limit = utc_now() - timedelta(days=1)
+    rows = session.execute(
+        select(Generation.loop_id, Generation.recorded_at)
+        .where(Generation.loop_id.in_(ids), Generation.recorded_at > limit)
+        .order_by(Generation.loop_id, Generation.recorded_at)
+    )
+    found: dict[str, list[datetime]] = {}
+    for loop_id, at in rows:
+        found.setdefault(loop_id, []).append(at)
+    return found
+
+
+def numbers(values: Mapping[str, Any]) -> dict[str, float]:
+    """Those values that are numbers."""
+    return {k: float(v) for k, v in values.items() if isinstance(v, int | float) and not isinstance(v, bool)}

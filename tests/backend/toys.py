@@ -1,0 +1,110 @@
+"""The toy domain of tests/core as registered parts, slow or broken on demand: for loops, leases and workers."""
+
+import time
+from collections.abc import MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from core.config import EvaluationConfig, LoopConfig, Options, PartConfig, TrainingConfig, parse
+from core.errors import TrainingDiverged
+from core.policies import NoOptions
+from core.protocols import Corrections, Memo, Part, Tick, silent
+from core.records import Item
+from tests.core.toy import Clip, MeanGenerator, Numbers, ToyDomain
+
+
+class ToyModelOptions(Options):
+    """How the toy learns: seconds per step, and what goes wrong (``once``: while the file ``mark`` is not there)."""
+
+    pause_s: float = 0.0
+    trouble: Literal["none", "diverges", "odd", "once", "dies"] = "none"
+    mark: str = ""
+
+
+class ToyClipOptions(Options):
+    limit: float = Field(1.0, gt=0)
+    pause_s: float = 0.0
+
+
+@dataclass(frozen=True)
+class SlowGenerator(MeanGenerator):
+    options: ToyModelOptions
+
+    def fit(
+        self, samples: Numbers, *, start: Item | None, scratch: bool, steps: int, seed: int, tick: Tick = silent
+    ) -> Item:
+        self._trouble(start is not None)
+        for step in range(steps):
+            tick(step / steps, f"Learning: step {step + 1} of {steps}")
+            time.sleep(self.options.pause_s)
+        return super().fit(samples, start=start, scratch=scratch, steps=steps, seed=seed, tick=tick)
+
+    def _trouble(self, later: bool) -> None:
+        if self.options.trouble == "diverges" and later:
+            raise TrainingDiverged(31, float("nan"))
+        if self.options.trouble == "odd" and later:
+            raise ZeroDivisionError("the toy is broken")
+        if self.options.trouble == "once" and later and not Path(self.options.mark).exists():
+            Path(self.options.mark).touch()
+            raise ZeroDivisionError("the toy was broken")
+
+
+@dataclass(frozen=True)
+class SlowDomain(ToyDomain):
+    options: ToyModelOptions = ToyModelOptions()
+
+    def generator(self) -> SlowGenerator:
+        return SlowGenerator(self.options)
+
+
+@dataclass(frozen=True)
+class SlowClip(Clip):
+    pause_s: float = 0.0
+
+    def correct(
+        self, samples: Numbers, *, rows: slice = slice(None), seed: int = 0, tick: Tick = silent
+    ) -> Corrections:
+        tick(0.1, "Clipping")
+        time.sleep(self.pause_s)
+        return super().correct(samples, rows=rows, seed=seed, tick=tick)
+
+
+def _domain(config: LoopConfig, memo: Memo, device: str) -> SlowDomain:
+    del memo, device
+    return SlowDomain(options=parse(ToyModelOptions, config.model.options))
+
+
+def _clip(options: ToyClipOptions, *needs: object) -> SlowClip:
+    del needs
+    return SlowClip(options.limit, pause_s=options.pause_s)
+
+
+TOYS: dict[str, tuple[str, Part]] = {
+    "domain": ("toy", Part("Toy", "Numbers.", NoOptions, _domain)),
+    "model": ("toy", Part("Toy", "A mean.", ToyModelOptions, lambda options: options)),
+    "corrector": ("clip", Part("Clip", "Clips.", ToyClipOptions, _clip)),
+}
+
+
+def registries() -> list[tuple[MutableMapping[str, Part], str, Part]]:
+    """(registry, kind, entry) of every toy."""
+    from backend.parts import catalogue
+
+    parts = catalogue()
+    return [(parts[field], kind, entry) for field, (kind, entry) in TOYS.items()]
+
+
+def toy_config(
+    *, generations: int = 2, policy: str = "replace", corrector: str = "none", n: int = 96, seed: int = 0,
+    steps: int = 2, clip: dict[str, Any] | None = None, **model: Any,
+) -> LoopConfig:  # fmt: skip
+    """A loop of the toy domain; ``model`` holds :class:`ToyModelOptions`, ``clip`` the corrector's."""
+    return LoopConfig(
+        domain="toy", n=n, generations=generations, seed=seed, policy=PartConfig(kind=policy),
+        corrector=PartConfig(kind=corrector, options=clip or {}), model=PartConfig(kind="toy", options=model),
+        training=TrainingConfig(initial_steps=steps, steps=steps),
+        evaluation=EvaluationConfig(samples=16, panel=4, panel_corrector=PartConfig(kind="clip")),
+    )  # fmt: skip

@@ -1,0 +1,44 @@
+import logging
+import os
+from collections.abc import Callable
+
+import pytest
+
+from backend.queue import PREPARE, RUN_STAGE
+from backend.settings import Settings
+from core.errors import InvalidConfig
+from worker import celery_app
+from worker.celery_app import Process, create_app, run_worker, warm_up
+
+
+@pytest.mark.parametrize("queues", ["", "tpu", "gpu,tpu"])
+def test_unknown_queues_are_refused(make_settings: Callable[..., Settings], queues: str) -> None:
+    with pytest.raises(InvalidConfig, match="queues"):
+        run_worker(make_settings(), queues)
+
+
+def test_a_worker_knows_both_tasks(make_settings: Callable[..., Settings]) -> None:
+    settings = make_settings()
+    app = create_app(settings, Process(settings, "cpu"))
+    assert {RUN_STAGE, PREPARE} <= set(app.tasks)
+    app.close()
+
+
+def test_children_hear_that_their_parent_leaves(make_settings: Callable[..., Settings]) -> None:
+    process = Process(make_settings(), "cpu")
+    assert not process.leaving()
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        os.read(reader, 1)  # the parent has said it by then
+        os._exit(7 if process.leaving() else 1)
+    process.leave()
+    os.write(writer, b"x")
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+
+
+def test_what_cannot_be_imported_is_no_error(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    monkeypatch.setitem(celery_app.WARM, "cpu", ("no_such_module", "json"))
+    with caplog.at_level(logging.WARNING):
+        warm_up("cpu", 1)
+    assert "no_such_module" in caplog.text

@@ -1,0 +1,133 @@
+"""One stage, from lease to published outcome. The one place where an error becomes a loop's state."""
+
+import logging
+import time
+import traceback
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from backend.context import Backend
+from backend.loops import BODY
+from backend.memo import WAITING
+from backend.parts import build_run
+from backend.queue import ListQueue
+from backend.shelf import SqlShelf
+from backend.stages import RUNNABLE, Lease, claim, fail, publish, release
+from backend.tables import Loop
+from core.config import LoopConfig
+from core.errors import Cancelled, LeaseLost, LoopscopeError
+from core.loop import STAGES, Run, parts_of
+from core.motion import MotionBatch
+from core.records import Item
+from worker.tick import Leaving, StageTick
+
+log = logging.getLogger(__name__)
+
+
+def run_stage(
+    backend: Backend,
+    loop_id: str,
+    generation: int,
+    stage: str,
+    part: int,
+    *,
+    worker: str = "here",
+    device: str = "auto",
+    leaving: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Do a stage, if it is still to be done; returns whether it was published. Raises nothing that a stage raises."""
+    lease = claim(backend, loop_id, generation, stage, part, worker)
+    if lease is None:
+        log.info("%s of generation %d of loop %s is not to be had", stage, generation, loop_id)
+        return False
+    shelf = SqlShelf(backend, loop_id)
+    with StageTick(backend, lease, leaving) as tick:
+        try:
+            began = time.perf_counter()
+            run = build_run(lease.config, shelf=shelf, memo=backend.memo, tick=tick, device=device)
+            STAGES[stage](run, generation, part)
+            samples = _keep_panel(run, shelf, lease) if stage == "panel" else []
+            publish(
+                backend, lease, shelf.pending, lambda following: parts_of(run, following),
+                seconds=time.perf_counter() - began, samples=samples,
+            )  # fmt: skip
+        except Cancelled:
+            tick.stop()
+            release(backend, lease)
+        except Leaving:
+            tick.stop()
+            release(backend, lease, resend=True)
+        except LeaseLost as error:
+            log.warning("%s", error)
+        except Exception as error:  # the boundary: whatever a stage raises becomes the loop's state
+            log.exception("%s of generation %d of loop %s failed", stage, generation, loop_id)
+            tick.stop()
+            fail(backend, lease, error, traceback.format_exc())
+        else:
+            return True
+    return False
+
+
+def prepare(
+    backend: Backend,
+    loop_id: str,
+    what: str,
+    *,
+    device: str = "auto",
+    leaving: Callable[[], bool] = lambda: False,
+) -> None:
+    """Compute ahead what a loop's stages will ask the memo for; ``what`` is one of :data:`backend.queue.PREPARED`.
+
+    Losing this is harmless, and so are its errors: the stage that needs the thing computes it, or fails in words.
+    """
+    with backend.database.read() as session:
+        loop = session.get(Loop, loop_id)
+    if loop is None or loop.state not in RUNNABLE:
+        return
+
+    def tick(fraction: float, sentence: str) -> None:
+        del fraction
+        if leaving() or sentence == WAITING:  # somebody is at it: this process has better things to do than to wait
+            raise Leaving
+
+    try:
+        config = LoopConfig.model_validate(loop.config)
+        shelf = SqlShelf(backend, loop_id)
+        run = build_run(config, shelf=shelf, memo=backend.memo, tick=tick, device=device)
+        if what == "evaluator":
+            run.domain.evaluator(tick).floor(config.evaluation.samples)
+        else:
+            real = run.domain.real(config.n)
+            (run.corrector or run.panel_corrector).correct(real, rows=slice(0, 1), tick=tick)
+    except Leaving:
+        pass
+    except LoopscopeError as error:
+        log.warning("Nothing prepared for loop %s: %s", loop_id, error)
+
+
+def drain(backend: Backend, limit: int = 10_000) -> int:
+    """Do everything that waits in a :class:`backend.queue.ListQueue`, in this process; returns how many stages."""
+    if not isinstance(backend.queue, ListQueue):
+        raise TypeError("only a queue in memory can be drained")
+    count = 0
+    while backend.queue.messages and count < limit:
+        message = backend.queue.messages.pop(0)
+        run_stage(backend, message.loop_id, message.generation, message.stage, message.part)
+        count += 1
+    return count
+
+
+def _keep_panel(run: Run, shelf: SqlShelf, lease: Lease) -> list[tuple[str, Mapping[str, Any]]]:
+    """(class name, outcome) per panel sample; beside the panel, what a viewer needs to play it without the data set."""
+    names = run.domain.class_names
+    real = run.domain.real(run.config.n)
+    if isinstance(real, MotionBatch):
+        meta = {"skeleton": real.skeleton.as_dict(), "fps": real.fps, "class_names": list(names)}
+        shelf.save(lease.generation, BODY, Item(meta=meta))
+    corrected = shelf.load(lease.generation, "panel-corrected")
+    labels = [int(label) for label in corrected.arrays["labels"]]
+    outcomes = corrected.meta["outcomes"]
+    return [
+        (names[label] if 0 <= label < len(names) else "", outcome)
+        for label, outcome in zip(labels, outcomes, strict=True)
+    ]
