@@ -94,7 +94,7 @@ def build(options: DeepMimicOptions) -> Dataset:
         name="deepmimic",
         skeleton=body,
         class_names=tuple(tracks),
-        digest=digest(["deepmimic-1", sums, options.model_dump(mode="json")]),
+        digest=digest(["deepmimic-2", sums, options.model_dump(mode="json")]),
         card={
             "title": "DeepMimic clips (pybullet_data)",
             "source": "humanoid3d_*.txt of the installed pybullet_data; Peng et al. 2018, DeepMimic.",
@@ -103,8 +103,8 @@ def build(options: DeepMimicOptions) -> Dataset:
             "seconds": round(seconds, 1),
             "classes": list(tracks),
             "split": (
-                "One clip per class, too short for a hold-out disjoint in time: held-out windows are other phases and "
-                "mirror images of the same clips."
+                "One clip per class, too short for a hold-out disjoint in time: held-out windows are other phases "
+                "(training starts at even samples, held-out ones at odd) and mirror images of the same clips."
             ),
             "notes": [
                 f"Windows of {WINDOW_FRAMES} frames at {WINDOW_FPS:g} fps; cyclic clips go on for ever, the jump at "
@@ -126,7 +126,6 @@ class _Tracks:
         self._tracks = list(tracks.values())
 
     def cut(self, split: Split, labels: NDArray[np.int64], where: Array) -> tuple[Array, Array]:
-        del split  # the same clips; other phases come from other random numbers
         joints = self._tracks[0][1].shape[1]
         root = np.empty((len(labels), WINDOW_FRAMES, 3), np.float32)
         rotations = np.empty((len(labels), WINDOW_FRAMES, joints, 4), np.float32)
@@ -134,7 +133,9 @@ class _Tracks:
         for label in np.unique(labels):
             rows = np.flatnonzero(labels == label)
             track_root, track_rotations = self._tracks[label]
-            starts = (where[rows] * (len(track_root) - steps[-1])).astype(np.int64)
+            # The same clips, but never the same phase: training starts at even, held-out windows at odd samples.
+            phases = (len(track_root) - steps[-1]) // 2
+            starts = 2 * (where[rows] * phases).astype(np.int64) + (split == "held-out")
             frames = starts[:, None] + steps
             root[rows], rotations[rows] = track_root[frames], track_rotations[frames]
         return root, rotations
