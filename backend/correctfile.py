@@ -17,7 +17,7 @@ from core.errors import InvalidMotion, LoopscopeError, UnknownPart
 from core.motion import Motion, MotionBatch, batch_of
 from core.protocols import Tick, silent
 
-AT_REST_RAD = 0.04  # mean joint angle of a rest pose
+AT_REST_RAD = 0.12  # mean joint angle of a rest pose; some exporters have their own
 REST_LEAP = 5.0  # times the usual step between frames
 SETTLED = 2.0
 LEAD_S = 0.1  # exporters blend out of the rest pose over this time at most

@@ -60,7 +60,7 @@ def _demo() -> Preset:
         evaluation=EvaluationConfig(samples=300),
     )
     corrector = PartConfig(
-        kind="chain", options={"parts": [{"kind": "idealized", "options": {"gamma": 1.0}}, {"kind": "physics"}]}
+        kind="chain", options={"parts": [{"kind": "idealized", "options": {"gamma": 2.0}}, {"kind": "physics"}]}
     )
     return Preset(
         title="Collapse and correction",

@@ -28,6 +28,7 @@ TURN_STIFFNESS, TURN_DAMPING = 1000.0, 50.0  # per unit of inertia
 ROOT_INERTIA_PER_KG = 0.06
 FRICTION, SLIDING_FRICTION = 1.0, 0.05
 SLIDING_SPEED_M_S = 0.5  # friction falls from half this speed on, and is least at 1.5 times it
+START_TURNING_RAD_S = 20.0  # no joint of a human clip turns faster
 TICK_STEPS = 60
 RUNAWAY_M = 50.0
 
@@ -117,7 +118,9 @@ class _Rollout:
         step = R.unitquat_to_rotvec(R.multiply(self.rotations[1:], R.conjugate(self.rotations[:-1]))) * self.fps
         turning = np.concatenate([step, step[-1:]])  # rates in the parent's frame; the root's in the world's
         turning[1:-1] = (step[1:] + step[:-1]) / 2
-        self.start_turning = turning[0]
+        # A leap after the first frame must not spin the body apart before it is even tracked.
+        rate = np.linalg.norm(turning[0], axis=-1, keepdims=True)
+        self.start_turning = turning[0] * np.minimum(1.0, START_TURNING_RAD_S / np.maximum(rate, 1e-9))
         self.root_position = _interpolate(at, self.frame_s, self.root).tolist()
         self.root_velocity = _interpolate(at, self.frame_s, velocity).tolist()
         self.root_turning = turning[np.minimum((at * self.fps).astype(int), self.frames - 1), 0].tolist()
