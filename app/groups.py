@@ -1,0 +1,106 @@
+"""Loops put together for comparison: seeds of one setting, loops of one arm... each with its colour and line style."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from app.theme import ARM_COLOURS, ARM_TITLES, FURTHER_COLOURS
+
+if TYPE_CHECKING:
+    from backend.views import LoopView
+
+DASHES = {"replace": "solid", "augment": "dash", "accumulate": "dot"}
+"""Line style of a policy, where a chart has more than one (real only is always solid)."""
+
+
+@dataclass(frozen=True)
+class Group:
+    """Loops drawn as one line. ``arm``: "" where they are of different arms; ``label``: short, for the line's end."""
+
+    title: str
+    label: str
+    arm: str
+    colour: str
+    dash: str
+    loops: "tuple[LoopView, ...]"
+
+
+def corrector_words(part: dict[str, Any]) -> str:
+    """``physics``, ``idealized + physics`` (a chain), ``none``."""
+    if part.get("kind") == "chain":
+        parts = part.get("options", {}).get("parts", [])
+        return " + ".join(str(p.get("kind")) for p in parts) or "none"
+    return str(part.get("kind", "none"))
+
+
+def _setting(view: "LoopView") -> str:
+    config = {k: v for k, v in view.config.items() if k != "seed"}
+    return json.dumps(config, sort_keys=True)
+
+
+def without_seed(name: str) -> str:
+    """``Raw, seed 2`` -> ``Raw``."""
+    return re.sub(r"[\s,;(·-]*\bseed\s*\d+\)?\s*$", "", name) or name
+
+
+GROUPINGS: "dict[str, tuple[str, Callable[[LoopView], str]]]" = {
+    "setting": ("Setting (seeds together)", _setting),
+    "arm": ("Arm", lambda view: view.arm),
+    "corrector": ("Corrector", lambda view: corrector_words(view.config["corrector"])),
+    "policy": ("Policy", lambda view: str(view.config["policy"]["kind"])),
+    "name": ("Each loop", lambda view: view.id),
+}
+"""What loops can be grouped by: title, and the key of a loop."""
+
+
+def group_loops(views: "Sequence[LoopView]", by: str = "setting") -> list[Group]:
+    """Groups in the order of their launch, each with its colour, title and dash, however the loops were listed."""
+    views = sorted(views, key=lambda view: (view.created_at, view.id))
+    key_of = GROUPINGS[by][1] if by in GROUPINGS else _setting
+    members: dict[str, list[LoopView]] = {}
+    for view in views:
+        members.setdefault(key_of(view), []).append(view)
+    policies = {str(v.config["policy"]["kind"]) for v in views} - {"real"}
+    further = iter(FURTHER_COLOURS * (1 + len(members)))
+    used: set[str] = set()
+    groups: list[Group] = []
+    for key, loops in members.items():
+        arms = {view.arm for view in loops}
+        arm = arms.pop() if len(arms) == 1 else ""
+        colour = ARM_COLOURS.get(arm, "")
+        if not colour or colour in used:
+            colour = next(further)
+        used.add(colour)
+        kinds = {str(view.config["policy"]["kind"]) for view in loops}
+        policy = kinds.pop() if len(kinds) == 1 else ""
+        dash = DASHES.get(policy, "solid") if len(policies) > 1 else "solid"
+        label = _label(by, key, loops)
+        seeds = f" ({len(loops)} seeds)" if by == "setting" and len(loops) > 1 else ""
+        groups.append(Group(label + seeds, label, arm, colour, dash, tuple(loops)))
+    return _distinct(groups)
+
+
+def _label(by: str, key: str, loops: "Sequence[LoopView]") -> str:
+    if by == "arm":
+        title = ARM_TITLES.get(key, key)
+    elif by in ("corrector", "policy"):
+        title = key
+    elif by == "name":
+        return loops[0].name
+    else:
+        title = without_seed(loops[0].name) if len(loops) > 1 else loops[0].name
+    return title
+
+
+def _distinct(groups: list[Group]) -> list[Group]:
+    """Two groups of one name get a number."""
+    seen: dict[str, int] = {}
+    result = []
+    for group in groups:
+        seen[group.title] = seen.get(group.title, 0) + 1
+        number = seen[group.title]
+        mark = "" if number == 1 else f" #{number}"
+        result.append(replace(group, title=group.title + mark, label=group.label + mark))
+    return result

@@ -1,0 +1,231 @@
+"""Inspect: one generation slider and one sample drive synchronized panes and the numbers of what they show."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+import gradio as gr
+
+from app import viewer_embed, widgets
+from app.markup import link
+from app.pages.page import Page, Query, ids_of, quiet, whole
+from app.pages.sampledetail import across_detail, one_loop_detail
+from app.viewer_embed import Choice, Kind, Start
+from backend import loops as verbs
+from core.errors import LoopscopeError
+
+if TYPE_CHECKING:
+    from backend.context import Backend
+    from backend.views import LoopView, PanelView
+
+ONE, ACROSS = "one", "loops"
+MODES = [("One loop", ONE), ("Across loops", ACROSS)]
+NO_LOOPS = "No motion to show yet. Launch a loop on the Launch page; its first motions are here within two minutes."
+
+
+def build(backend: "Backend", address: Any) -> Page:
+    start = gr.Textbox(visible="hidden", elem_id="inspect-start")
+    with gr.Row(elem_classes=["ls-form"]):
+        mode = gr.Radio(MODES, value=ONE, label="Panes", elem_id="inspect-mode", scale=3)
+        loop = gr.Dropdown(choices=[], label="Loop", elem_id="inspect-loop", scale=4, interactive=True)
+        choices = gr.Dropdown(
+            choices=[], multiselect=True, max_choices=viewer_embed.MOST_PANES, label="Loops (at most 4 panes)",
+            elem_id="inspect-loops", scale=5, interactive=True, visible=False,
+        )  # fmt: skip
+        sample = gr.Dropdown(
+            choices=[("0", 0)], value=0, label="Sample", elem_id="inspect-sample", scale=2, interactive=True
+        )
+        generation = gr.Slider(
+            0, 1, value=0, step=1, label="Generation", elem_id="inspect-generation", scale=4, interactive=True,
+            buttons=[],
+        )  # fmt: skip
+    viewer = widgets.viewer(elem_id="inspect-viewer")
+    detail = widgets.live(elem_id="inspect-details")
+    inputs = [mode, loop, choices, sample, generation, start]
+
+    def show(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> list[Any]:
+        """Slider, samples, viewer, details."""
+        t, index = int(t or 0), int(index or 0)
+        begin = Start.of(at)
+        if mode == ACROSS:
+            return _across(backend, keys, index, t, begin)
+        return _one(backend, loop_id, index, t, begin)
+
+    def changed(*values: Any) -> list[Any]:
+        return [*show(*values), address_of(query(*values))]
+
+    gr.on(
+        [c.change for c in (loop, choices, sample, generation)], changed, inputs,
+        [generation, sample, viewer, detail, address], **quiet(trigger_mode="always_last"),
+    )  # fmt: skip
+
+    def switched(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> list[Any]:
+        """Another mode begins with the loops that make sense there."""
+        if mode == ACROSS and not keys:
+            keys = _companions(backend, loop_id)
+        values = (mode, loop_id, keys, index, t, at)
+        return [gr.update(visible=mode == ONE), gr.update(visible=mode == ACROSS, value=list(keys or [])),
+                *changed(*values)]  # fmt: skip
+
+    mode.change(switched, inputs, [loop, choices, generation, sample, viewer, detail, address], **quiet())
+
+    def stepped(event: gr.EventData, *values: Any) -> Any:
+        step = whole(str(widgets.data_of(event).get("step", 0)))
+        return min(max(int(values[4] or 0) + step, 0), _last(backend, *values[:3]))
+
+    viewer.select(stepped, inputs, [generation], **quiet())
+
+    def open_(asked: Query) -> list[Any]:
+        views = _with_motions(backend)
+        known = {view.id for view in views}
+        loop_id = asked.get("loop", "")
+        if loop_id not in known:
+            loop_id = _first_choice(views)
+        keys = [k for k in ids_of(asked.get("loops")) if (c := Choice.of(k)) and c.loop_id in known]
+        chosen_mode = ACROSS if asked.get("mode") == ACROSS else ONE
+        if chosen_mode == ACROSS and not keys:
+            keys = _companions(backend, loop_id)
+        last = _last(backend, chosen_mode, loop_id, keys)
+        t = min(max(whole(asked.get("generation"), last), 0), last)
+        index = max(whole(asked.get("sample"), 0), 0)
+        at = f"{asked.get('frame', '')};{asked.get('camera', '')}"
+        _, samples, spec, words = show(chosen_mode, loop_id, keys, index, t, at)
+        return [
+            chosen_mode,
+            gr.update(choices=_loop_choices(views), value=loop_id or None, visible=chosen_mode == ONE),
+            gr.update(choices=_pane_choices(views), value=keys, visible=chosen_mode == ACROSS),
+            gr.update(choices=samples["choices"], value=index) if samples.get("choices") else gr.skip(),
+            gr.update(maximum=max(last, 1), value=t),
+            at, spec, words,
+        ]  # fmt: skip
+
+    def refresh(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> list[Any]:
+        views = _with_motions(backend)
+        if not loop_id and views:
+            return open_({})
+        slider, samples, spec, words = show(mode, loop_id, keys, index, t, at)
+        return [gr.skip(), gr.update(choices=_loop_choices(views)), gr.update(choices=_pane_choices(views)), samples,
+                slider, gr.skip(), spec, words]  # fmt: skip
+
+    def query(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> Query:
+        del at
+        which: Query = {"mode": ACROSS, "loops": ",".join(keys or [])} if mode == ACROSS else {"loop": loop_id or ""}
+        return which | {"generation": str(int(t or 0)), "sample": str(int(index or 0))}
+
+    return Page("inspect", inputs, [*inputs, viewer, detail], open_, refresh, query)
+
+
+def address_of(query: Query) -> str:
+    return urlencode({"tab": "inspect", **query}, safe=",:")
+
+
+def _one(backend: "Backend", loop_id: str, index: int, t: int, start: Start) -> list[Any]:
+    try:
+        view = verbs.show_loop(backend, loop_id) if loop_id else None
+    except LoopscopeError:
+        view = None
+    if view is None:
+        return [gr.skip(), gr.skip(), viewer_embed.spec(message=NO_LOOPS), _teach()]
+    last = last_panel(backend, view)
+    panel = _panel(backend, view.id, t)
+    slider = gr.update(maximum=max(last, 1))
+    if panel is None:
+        words = f"Generation {t} of {view.name!r} has no motions yet. {view.sentence}."
+        return [slider, gr.skip(), viewer_embed.spec(message=words), ""]
+    index = min(index, len(panel.samples) - 1)
+    spec = viewer_embed.one_loop(view, panel, index, last=last, start=start)
+    return [slider, gr.update(choices=_sample_choices(panel)), spec, one_loop_detail(view, panel, index)]
+
+
+def _across(backend: "Backend", keys: Sequence[str], index: int, t: int, start: Start) -> list[Any]:
+    by_id = {view.id: view for view in verbs.list_loops(backend)}
+    chosen = [c for k in keys or () if (c := Choice.of(k)) and c.loop_id in by_id]
+    if not chosen:
+        words = "Choose two or more loops above: the same sample of each, one clock, one camera."
+        return [gr.skip(), gr.skip(), viewer_embed.spec(message=words), ""]
+    last = max(last_panel(backend, by_id[c.loop_id]) for c in chosen)
+    rows = [(by_id[c.loop_id], c.kind, _panel(backend, c.loop_id, t)) for c in chosen]
+    panel = next((p for *_, p in rows if p is not None), None)
+    samples = gr.skip() if panel is None else gr.update(choices=_sample_choices(panel))
+    if panel is not None:
+        index = min(index, min(len(p.samples) for *_, p in rows if p is not None) - 1)
+    spec = viewer_embed.across_loops(rows, t, index, last=last, start=start)
+    return [gr.update(maximum=max(last, 1)), samples, spec, across_detail(rows, t, index)]
+
+
+def last_panel(backend: "Backend", view: "LoopView") -> int:
+    """The newest generation that can be looked at; a running loop's panel is there before its record."""
+    ahead = view.generation + 1
+    if view.state in ("running", "cancelling", "interrupted") and _panel(backend, view.id, ahead) is not None:
+        return ahead
+    return max(view.generation, 0)
+
+
+def _last(backend: "Backend", mode: str, loop_id: str, keys: Sequence[str]) -> int:
+    ids = [c.loop_id for k in keys or () if (c := Choice.of(k))] if mode == ACROSS else [loop_id]
+    found = 0
+    for one in ids:
+        try:
+            found = max(found, last_panel(backend, verbs.show_loop(backend, one)))
+        except LoopscopeError:
+            continue
+    return found
+
+
+def _panel(backend: "Backend", loop_id: str, t: int) -> "PanelView | None":
+    try:
+        return verbs.panel(backend, loop_id, t)
+    except LoopscopeError:
+        return None
+
+
+def _with_motions(backend: "Backend") -> "list[LoopView]":
+    """Loops that have something to look at, newest first."""
+    return [v for v in verbs.list_loops(backend) if v.generation >= 0 or last_panel_quick(backend, v)]
+
+
+def last_panel_quick(backend: "Backend", view: "LoopView") -> bool:
+    """Whether a loop without a record has its first panel already."""
+    return view.state == "running" and _panel(backend, view.id, 0) is not None
+
+
+def _first_choice(views: "Sequence[LoopView]") -> str:
+    """A raw loop of the newest group (there, real, raw and corrected differ most), else the newest loop."""
+    if not views:
+        return ""
+    newest = [view for view in views if view.group == views[0].group] if views[0].group else views[:1]
+    return next((view.id for view in newest if view.arm == "raw"), newest[0].id)
+
+
+def _companions(backend: "Backend", loop_id: str) -> list[str]:
+    """The raw samples of a loop and of its group's other settings (one seed each), real first."""
+    views = _with_motions(backend)
+    here = next((view for view in views if view.id == loop_id), views[0] if views else None)
+    if here is None:
+        return []
+    group = [v for v in views if here.group and v.group == here.group and v.config["seed"] == here.config["seed"]]
+    order = {"real": 0, "raw": 1, "corrected": 2}
+    chosen = sorted(group or [here], key=lambda v: (order[v.arm], v.created_at))
+    return [Choice(view.id, "raw").key for view in chosen[: viewer_embed.MOST_PANES]]
+
+
+def _title(view: "LoopView") -> str:
+    return f"{view.group}: {view.name}" if view.group else view.name
+
+
+def _loop_choices(views: "Sequence[LoopView]") -> list[tuple[str, str]]:
+    return [(_title(view), view.id) for view in views]
+
+
+def _pane_choices(views: "Sequence[LoopView]") -> list[tuple[str, str]]:
+    """Each loop's own samples, and their corrected form."""
+    kinds: tuple[tuple[Kind, str], ...] = (("raw", ""), ("corrected", ", after correction"))
+    return [(_title(view) + words, Choice(view.id, kind).key) for view in views for kind, words in kinds]
+
+
+def _sample_choices(panel: "PanelView") -> list[tuple[str, int]]:
+    return [(f"{sample.label} (#{sample.index})", sample.index) for sample in panel.samples]
+
+
+def _teach() -> str:
+    return f'<div class="ls-row">{link("Open Launch", button=True, primary=True, tab="launch")}</div>'

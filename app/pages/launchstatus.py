@@ -1,0 +1,140 @@
+"""What the launch form says as it is typed: what is wrong with which field, or what will be launched and how long."""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from app import forms
+from app.groups import corrector_words
+from app.markup import duration, esc, link, notice
+from app.pages.cards import motions_query
+from backend import loops as verbs
+from backend import parts
+from backend.estimate import estimate
+from core.config import LoopConfig, parse
+from core.errors import InvalidConfig, LoopscopeError
+
+if TYPE_CHECKING:
+    from backend.context import Backend
+    from backend.views import LoopView
+
+
+@dataclass(frozen=True)
+class Typed:
+    """What the form holds.
+
+    Attributes:
+        base: JSON of the config that the form was filled from; "" for none.
+        seeds: as typed.
+        values: of the form's fields.
+    """
+
+    form: forms.Form
+    base: str
+    seeds: str
+    values: Sequence[Any]
+
+    def data(self, seed: int = 0) -> dict[str, Any]:
+        """A config, not checked yet.
+
+        Raises:
+            InvalidConfig: for text that is none of what its field takes.
+        """
+        base = json.loads(self.base) if self.base else None
+        return forms.config_of(self.form, self.values, seed=seed, base=base)
+
+    def configs(self) -> list[LoopConfig]:
+        """One checked config per seed.
+
+        Raises:
+            InvalidConfig: naming the field.
+        """
+        seeds = forms.seeds_of(self.seeds)
+        first = parts.check(parse(LoopConfig, self.data(seeds[0])))
+        return [first, *(first.model_copy(update={"seed": seed}) for seed in seeds[1:])]
+
+
+def status(backend: "Backend", typed: Typed) -> list[Any]:
+    """The line under the form, and the button."""
+    try:
+        configs = typed.configs()
+        guess = estimate(backend, configs)
+    except InvalidConfig as error:
+        return [_wrong(typed, error), gr.update(value="Launch", interactive=False)]
+    except LoopscopeError as error:
+        return [_line(str(error), state="invalid"), gr.update(value="Launch", interactive=False)]
+    count = len(configs)
+    same = verbs.find_same(backend, configs[0]) if count == 1 else None
+    what = f"{count} loops" if count > 1 else "1 loop"
+    words = (
+        f"{what} of {configs[0].generations} generations: about {duration(guess.seconds)}, {guess.megabytes:.0f} MB."
+    )
+    more = f" {esc(guess.note)}" if guess.note else ""
+    if same is not None:
+        opened = link(f"Open {same.name!r}", tab="loops", loop=same.id)
+        more = f" This very loop has finished already: {opened}, or run it again."
+    label = f"Launch {what}, about {duration(guess.seconds)}" if same is None else "Launch it again"
+    return [_line(words, more=more), gr.update(value=label, interactive=True)]
+
+
+def _line(text: str, *, state: str = "ready", field: str = "", message: str = "", more: str = "") -> str:
+    return (
+        f'<div class="ls-status" data-status data-state="{state}" data-invalid="{esc(field)}" '
+        f'data-message="{esc(message)}" role="status" aria-live="polite">{esc(text)}{more}</div>'
+    )
+
+
+def _wrong(typed: Typed, error: InvalidConfig) -> str:
+    """The error in the field's own words; the markup tells the page which field to mark."""
+    if error.field == "seed":
+        return _line(str(error), state="invalid", field="field-seed", message=str(error))
+    try:
+        config: dict[str, Any] | None = typed.data()
+    except InvalidConfig:
+        config = None
+    field = forms.field_at(typed.form, error.field, config)
+    if field is None:
+        return _line(str(error), state="invalid")
+    text = str(error).removeprefix(f"{error.field}: ")
+    words = text if field.title in text else f"{field.title}: {text[:1].lower() + text[1:]}"
+    return _line(words, state="invalid", field=field.elem_id, message=text)
+
+
+def default_name(config: LoopConfig) -> str:
+    """``augment, physics, deepmimic 256``."""
+    corrector = corrector_words(config.corrector.model_dump(mode="json"))
+    bits = [config.policy.kind, *([] if corrector == "none" else [corrector]), f"{config.data.kind} {config.n}"]
+    return ", ".join(bits)
+
+
+def launch_typed(backend: "Backend", typed: Typed, title: str) -> "list[LoopView]":
+    """Launch one loop, or one per seed as a group.
+
+    Raises:
+        InvalidConfig: naming the field.
+    """
+    configs = typed.configs()
+    name = (title or "").strip() or default_name(configs[0])
+    if len(configs) == 1:
+        return [verbs.launch(backend, configs[0], name=name)]
+    taken = {view.group for view in verbs.list_loops(backend)}
+    group, number = name, 1
+    while group in taken:
+        number += 1
+        group = f"{name} {number}"
+    return [verbs.launch(backend, c, name=f"{name}, seed {c.seed}", group=group) for c in configs]
+
+
+def launched(views: "Sequence[LoopView]") -> str:
+    """The line that says so, with ways on."""
+    ids = ",".join(view.id for view in views)
+    what = f"{len(views)} loops are" if len(views) > 1 else f"{views[0].name!r} is"
+    state = "done already" if all(view.state == "done" for view in views) else "under way"
+    links = link("Watch the curves", button=True, tab="compare", loops=ids)
+    links += link("See the stages", button=True, tab="loops", loop=views[0].id)
+    if any(view.generation >= 0 for view in views):
+        links += link("Look at the motions", button=True, query=motions_query(views))
+    return notice(f"{what} {state}.", kind="good", more=f'<span class="ls-row">{links}</span>')

@@ -1,0 +1,203 @@
+"""Markup of the Loops page: the table, and what a row opens."""
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from app.groups import corrector_words
+from app.markup import act, ago, arm_mark, download, duration, esc, link, number, spark_line
+from core.config import LoopConfig
+from core.loop import stages_of
+
+if TYPE_CHECKING:
+    from backend.views import ErrorView, EventView, GenerationView, LoopView
+
+STATES = {
+    "queued": "Queued", "running": "Running", "cancelling": "Cancelling", "cancelled": "Cancelled",
+    "interrupted": "Interrupted", "failed": "Failed", "done": "Done",
+}  # fmt: skip
+ACTIVE = ("queued", "running", "cancelling", "interrupted")
+COLUMNS = ("Name", "Data", "Policy", "Corrector", "State", "Gen.", "FID now", "FID so far", "Started")
+
+
+def loop_table(views: "Sequence[LoopView]", chosen: str, detail: str = "") -> str:
+    """The table, loops of one group together under its name; ``detail`` is opened below the chosen row."""
+    if not views:
+        return '<div class="ls-empty">No loop matches the filter.</div>'
+    heads = "".join(f"<th scope=col>{name}</th>" for name in COLUMNS)
+    rows, group = [], ""
+    by_group: dict[str, list[LoopView]] = {}
+    for view in views:
+        by_group.setdefault(view.group or f"\0{view.id}", []).append(view)
+    for name, members in by_group.items():
+        grouped = not name.startswith("\0")
+        if grouped:
+            ids = ",".join(view.id for view in members)
+            compare = link("compare", tab="compare", loops=ids)
+            rows.append(
+                f'<tr class="ls-group" data-key="group-{esc(name)}"><td colspan={len(COLUMNS)}>{esc(name)} '
+                f"({len(members)}) &nbsp;{compare}</td></tr>"
+            )
+        elif group:
+            rows.append(f'<tr class="ls-group" data-key="no-group-{esc(name)}"><td colspan={len(COLUMNS)}></td></tr>')
+        group = name if grouped else ""
+        for view in sorted(members, key=lambda v: (v.created_at, v.id)):
+            rows.append(_row(view, view.id == chosen))
+            if view.id == chosen:
+                rows.append(
+                    f'<tr class="ls-open" data-key="open-{esc(view.id)}"><td colspan={len(COLUMNS)} id="loops-detail">'
+                    f"{detail}</td></tr>"
+                )
+    return (
+        f'<div class="ls-scroll"><table aria-label="Loops"><thead><tr>{heads}</tr></thead>'
+        f"<tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def _row(view: "LoopView", chosen: bool) -> str:
+    config = view.config
+    fid = view.latest.get("fid")
+    bar = (
+        f'<div class="ls-bar" style="--arm:var(--ls-{view.arm})" role="progressbar" aria-valuemin="0" '
+        f'aria-valuemax="100" aria-valuenow="{round(100 * view.fraction)}">'
+        f'<i style="width:{100 * view.fraction:.1f}%"></i></div>'
+        if view.state in ACTIVE
+        else ""
+    )
+    reached = max(view.generation, 0) if view.generation >= 0 else "-"
+    cells = (
+        f"{arm_mark(view.arm)}<b>{esc(view.name)}</b>",
+        f"{esc(config['data']['kind'])}, {config['n']}",
+        esc(_policy(config)),
+        esc(corrector_words(config["corrector"])),
+        f'<span class="ls-state" data-state="{view.state}" title="{esc(view.sentence)}">{STATES[view.state]}</span>'
+        + bar,
+        f'<span class="ls-num">{reached} / {config["generations"]}</span>',
+        f'<span class="ls-num">{number(fid)}</span>',
+        spark_line(view.fid_history, view.arm),
+        f'<span class="ls-soft" style="white-space:nowrap">{ago(view.started_at or view.created_at)}</span>',
+    )
+    return (
+        f'<tr data-key="{esc(view.id)}" data-act="choose" data-loop="{esc(view.id)}" tabindex="0" '
+        f'aria-expanded="{str(chosen).lower()}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
+    )
+
+
+def _policy(config: dict[str, Any]) -> str:
+    options = config["policy"].get("options") or {}
+    return " ".join([config["policy"]["kind"], *(f"{k.replace('lam', 'λ')}={v:g}" for k, v in options.items()
+                                                 if isinstance(v, int | float))])  # fmt: skip
+
+
+def loop_detail(view: "LoopView", generations: "Sequence[GenerationView]", events: "Sequence[EventView]") -> str:
+    """What a chosen row opens."""
+    t = max((stage.generation for stage in view.running), default=view.generation)
+    error = _error(view.error) if view.error is not None and view.state == "failed" else ""
+    left = (
+        f'<section class="ls-card"><h3>{arm_mark(view.arm)}{esc(view.name)}</h3>'
+        f'<p class="ls-state" data-state="{view.state}" style="white-space:normal;margin-top:4px" role="status">'
+        f"{esc(view.sentence)}</p>{error}{_strip(view, generations, t)}{_verbs(view)}"
+        f"{_generations(generations)}</section>"
+    )
+    right = (
+        f'<section class="ls-card"><h3>Events</h3>{_events(events)}'
+        f"<details style='margin-top:12px'><summary>Settings as JSON</summary>"
+        f"<pre>{esc(json.dumps(view.config, indent=1))}</pre></details></section>"
+    )
+    return f'<div class="ls-detail" data-key="{esc(view.id)}">{left}{right}</div>'
+
+
+def _strip(view: "LoopView", generations: "Sequence[GenerationView]", t: int) -> str:
+    """Stages of the generation at work (or of the last one), with their seconds."""
+    if t < 0:
+        t = 0
+    recorded = {g.index: g.seconds for g in generations}
+    running = {stage.stage: stage for stage in view.running if stage.generation == t}
+    config = LoopConfig.model_validate(view.config)
+    order = list(stages_of(config, t))
+    first_running = min((order.index(s) for s in running if s in order), default=len(order))
+    boxes = []
+    for i, stage in enumerate(order):
+        if stage in running:
+            now = running[stage]
+            state, words = "running", f"{100 * now.part_fraction:.0f} %" + (f", {now.sentence}" if now.sentence else "")
+        elif t in recorded:
+            state, words = "done", duration(recorded[t].get(stage)) or "done"
+        elif i < first_running and running:
+            state, words = "done", "done"
+        else:
+            state, words = "waiting", "waits"
+        boxes.append(f'<div class="ls-stage" data-state="{state}"><b>{esc(stage)}</b>{esc(words)}</div>')
+    head = f"Generation {t} of {config.generations}"
+    if view.eta_s is not None:
+        head += f", about {duration(view.eta_s)} left in all"
+    return f'<p class="ls-soft" style="margin-top:10px">{head}</p><div class="ls-strip">{"".join(boxes)}</div>'
+
+
+def _verbs(view: "LoopView") -> str:
+    bits = []
+    if view.state in ("queued", "running", "interrupted"):
+        bits.append(act("Cancel", "cancel", loop=view.id, elem_id="loop-cancel"))
+    if view.state in ("cancelled", "failed", "interrupted"):
+        words = "Try again" if view.state == "failed" else "Resume"
+        bits.append(act(words, "resume", loop=view.id, elem_id="loop-resume", kind="ls-primary"))
+    if view.generation >= 0:
+        bits.append(link("Curves", button=True, tab="compare", loops=view.id))
+        bits.append(link("Motions", button=True, tab="inspect", loop=view.id))
+    bits.append(link("Clone with edits", button=True, tab="launch", clone=view.id))
+    extend = (
+        '<span class="ls-row" data-form><label>Extend by <input name="generations" type="number" min="1" value="5" '
+        f'aria-label="More generations"></label>{act("Extend", "extend", loop=view.id, elem_id="loop-extend")}</span>'
+    )
+    base = f"/api/v1/loops/{view.id}/export"
+    exports = download("Export CSV", f"{base}.csv") + download("Export JSON", f"{base}.json")
+    delete = act("Delete", "delete", kind="ls-danger", loop=view.id, elem_id="loop-delete")
+    return (
+        f'<div class="ls-row">{"".join(bits)}{extend}</div>'
+        f'<div class="ls-row" style="margin-top:8px">{exports}{delete}</div>'
+    )
+
+
+def _error(error: "ErrorView") -> str:
+    where = f" in stage {error.stage}" if error.stage else ""
+    where += f" of generation {error.generation}" if error.generation is not None else ""
+    folded = (
+        f"<details><summary>Traceback</summary><pre>{esc(error.traceback)}</pre></details>" if error.traceback else ""
+    )
+    return (
+        f'<div class="ls-error" role="alert"><b>Failed{esc(where)}.</b> {esc(error.message)}'
+        f"<br>{esc(error.hint)}{folded}</div>"
+    )
+
+
+def _events(events: "Sequence[EventView]") -> str:
+    if not events:
+        return '<p class="ls-soft">Nothing yet.</p>'
+    items = "".join(
+        f'<li><time class="ls-soft ls-num" datetime="{e.at.isoformat()}">{e.at.astimezone():%H:%M:%S}</time>'
+        f"<span>{esc(e.sentence)}</span></li>"
+        for e in reversed(events)
+    )
+    return f'<ul class="ls-events" tabindex="0" aria-label="Events, newest first">{items}</ul>'
+
+
+def _generations(generations: "Sequence[GenerationView]") -> str:
+    """What each generation learned from, and how long it took."""
+    if not generations:
+        return ""
+    names = ("real", "synthetic", "corrected", "unchanged", "rejected")
+    shown = [n for n in names if any(n in g.counts for g in generations)]
+    heads = "".join(f'<th class="ls-right">{n}</th>' for n in shown)
+    rows = "".join(
+        f'<tr data-key="g{g.index}"><td class="ls-num">{g.index}</td>'
+        + "".join(f'<td class="ls-right ls-num">{g.counts.get(n, 0)}</td>' for n in shown)
+        + f'<td class="ls-right ls-num">{number(g.training.get("loss"))}</td>'
+        f'<td class="ls-right ls-num">{number(g.metrics.get("fid"))}</td>'
+        f'<td class="ls-right ls-num">{duration(sum(g.seconds.values()))}</td></tr>'
+        for g in reversed(generations)
+    )
+    return (
+        f'<details style="margin-top:12px"><summary>Generations: training samples by origin, loss, FID, time</summary>'
+        f'<table><thead><tr><th>gen.</th>{heads}<th class="ls-right">loss</th><th class="ls-right">FID</th>'
+        f'<th class="ls-right">time</th></tr></thead><tbody>{rows}</tbody></table></details>'
+    )

@@ -1,0 +1,51 @@
+"""What the server needs to know of a page."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Query = dict[str, str]
+"""A view's address, as parsed from the query string."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """One tab.
+
+    Attributes:
+        name: in addresses (``?tab=name``) and as the tab's id.
+        inputs: components that say what is shown.
+        outputs: components that ``open`` and ``refresh`` set, in that order.
+        open: shows the view of an address.
+        refresh: shows the same view anew after a change; gets the inputs' values.
+        query: the address of the view that the inputs' values stand for.
+    """
+
+    name: str
+    inputs: Sequence[Any]
+    outputs: Sequence[Any]
+    open: Callable[[Query], list[Any]]
+    refresh: Callable[..., list[Any]]
+    query: Callable[..., Query]
+
+
+def quiet(**more: Any) -> dict[str, Any]:
+    """Arguments of every listener: no spinner, no queue, nothing in the public API.
+
+    Values come as the browser holds them (``preprocess=False``): the components' own checks compare them with choices
+    that a restarted server has forgotten. Whoever reads them checks them.
+    """
+    return {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False} | more
+
+
+def ids_of(text: str | None) -> list[str]:
+    """``a,b`` -> ids, at most 64."""
+    return [bit for bit in (text or "").split(",") if bit][:64]
+
+
+def whole(text: str | None, default: int = 0) -> int:
+    """A whole number of an address, or the default when it is none."""
+    try:
+        return int(text or "")
+    except ValueError:
+        return default

@@ -1,0 +1,156 @@
+"""The web server: REST under ``/api/v1``, the viewer's files, the dashboard at ``/``."""
+
+import ipaddress
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.staticfiles import StaticFiles
+
+from app.theme import HEAD, STATIC, stylesheet, theme
+from backend.settings import Settings, read_settings
+from core.errors import InvalidConfig, LoopscopeError
+
+if TYPE_CHECKING:
+    from backend.context import Backend
+
+log = logging.getLogger(__name__)
+
+VIEWER = Path(__file__).parent / "viewer" / "dist"
+PUBLIC_BIND = "LOOPSCOPE_ALLOW_PUBLIC"
+
+
+def create_app(settings: Settings | None = None, *, backend: "Backend | None" = None) -> FastAPI:
+    """The whole server over the installation that the settings name.
+
+    Args:
+        backend: an open one, instead of opening the settings'.
+    """
+    os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
+    import gradio as gr
+
+    from app.dashboard import build_blocks
+    from backend.api import create_api
+    from backend.context import open_backend
+
+    opened = backend if backend is not None else open_backend(settings)
+    app = FastAPI(title="Loopscope", docs_url=None, redoc_url=None, openapi_url=None)
+    app.mount("/api/v1", create_api(opened))
+    app.mount("/viewer", StaticFiles(directory=VIEWER, check_dir=False))
+    _add_files(app, opened)
+    served: FastAPI = gr.mount_gradio_app(
+        app,
+        build_blocks(opened),
+        path="/",
+        server_name=opened.settings.host,
+        server_port=opened.settings.port,
+        footer_links=[],
+        run_history=False,
+        show_error=False,
+        max_file_size=f"{opened.settings.upload_limit_mb}mb",
+        ssr_mode=False,
+        enable_monitoring=False,
+        pwa=False,
+        mcp_server=False,
+        theme=theme(),
+        css=stylesheet(),
+        head=HEAD,
+    )
+    return served
+
+
+def _add_files(app: FastAPI, backend: "Backend") -> None:
+    @app.get("/ui/plotly.min.js", include_in_schema=False)
+    def plotly() -> Response:
+        return FileResponse(_plotly_file(), headers={"Cache-Control": "max-age=86400"})
+
+    @app.get("/ui/curves.csv", include_in_schema=False)
+    def curves(loops: str = "") -> Response:
+        text = curves_csv(backend, [bit for bit in loops.split(",") if bit][:256])
+        headers = {"Content-Disposition": 'attachment; filename="loopscope-curves.csv"'}
+        return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+    @app.get("/favicon.ico", include_in_schema=False)
+    def favicon() -> Response:
+        return FileResponse(STATIC / "icon.svg", media_type="image/svg+xml")
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> Response:
+        return HTMLResponse('<!doctype html><meta http-equiv="refresh" content="0;url=/api/v1/openapi.json">')
+
+    app.mount("/ui", StaticFiles(directory=STATIC))
+
+
+def _plotly_file() -> Path:
+    """The chart library that the ``plotly`` package brings along (found without importing the package)."""
+    from importlib.util import find_spec
+
+    found = find_spec("plotly")
+    folder = Path((found.submodule_search_locations or ["."])[0]) if found is not None else Path(".")
+    return folder / "package_data" / "plotly.min.js"
+
+
+def curves_csv(backend: "Backend", loop_ids: Sequence[str]) -> str:
+    """One row per loop and generation, one column per metric."""
+    import csv
+    import io
+
+    from backend import loops as verbs
+    from backend.exports import safe_cell
+    from model.metrics import METRICS
+
+    views = {view.id: view for view in verbs.list_loops(backend)}
+    curves = verbs.curves(backend, [i for i in loop_ids if i in views])
+    names = [name for name in METRICS if any(name in curve for curve in curves.values())]
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["loop_id", "name", "group", "arm", "seed", "generation", *names])
+    for loop_id in loop_ids:
+        by_metric = {name: dict(points) for name, points in curves.get(loop_id, {}).items()}
+        for t in sorted({t for points in by_metric.values() for t in points}):
+            view = views[loop_id]
+            facts = [loop_id, view.name, view.group, view.arm, view.config["seed"], t]
+            row = [*facts, *(by_metric.get(name, {}).get(t, "") for name in names)]
+            writer.writerow([safe_cell(cell) for cell in row])
+    return out.getvalue()
+
+
+def check_bind(host: str) -> None:
+    """Refuse to listen to the network by accident: there is no log-in.
+
+    Raises:
+        InvalidConfig: for an address other than loopback without explicit leave.
+    """
+    try:
+        loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = False
+    if not loopback and os.environ.get(PUBLIC_BIND, "").lower() not in ("1", "true", "yes"):
+        raise InvalidConfig(
+            f"LOOPSCOPE_HOST={host} would open this server, which has no log-in, to the network.",
+            f"Use 127.0.0.1, or set {PUBLIC_BIND}=1 where a proxy or firewall guards it.",
+            "LOOPSCOPE_HOST",
+        )
+
+
+def main() -> None:
+    """Serve until interrupted; what prevents it is one line."""
+    try:
+        settings = read_settings()
+        check_bind(settings.host)
+        app = create_app(settings)
+    except LoopscopeError as error:
+        sys.stderr.write(f"loopscope: {error}\n")
+        raise SystemExit(2) from None
+    import uvicorn
+
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+
+
+if __name__ == "__main__":
+    main()

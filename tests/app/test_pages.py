@@ -1,0 +1,190 @@
+"""What the pages say: states in words, errors with a way out, and names that stay text."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from app import forms
+from app.groups import group_loops
+from app.pages import launchstatus
+from app.pages.cards import motions_query, preset_cards
+from app.pages.finals import finals_table, legend
+from app.pages.looprows import loop_detail, loop_table
+from app.pages.loops import matches
+from app.pages.sampledetail import across_detail, measure_title, one_loop_detail, outcome_words
+from backend import loops, parts
+from backend.context import Backend
+from backend.presets import PRESETS, launch_preset
+from backend.views import LoopView
+from core.config import PartConfig
+from model.metrics import METRICS
+from tests.app.seeding import FLOOR, failed, outcome, record, running, small
+
+EVIL = '<img src=x onerror="alert(1)">${alert(2)}{{x}}'
+
+
+def evil(backend: Backend) -> LoopView:
+    view = record(backend, loops.launch(backend, small(), name=EVIL, group=EVIL), 2, state="failed")
+    failed(backend, view, f"Traceback: {EVIL}")
+    return loops.show_loop(backend, view.id)
+
+
+RENDERINGS: dict[str, Callable[[Backend, LoopView], str]] = {
+    "table": lambda _, view: loop_table([view], view.id),
+    "detail": lambda b, view: loop_detail(view, loops.generations(b, view.id), loops.events(b, view.id)),
+    "legend": lambda _, view: legend(group_loops([view])),
+    "finals": lambda b, view: finals_table(
+        group_loops([view]), loops.curves(b, [view.id]), FLOOR, list(METRICS.values())
+    ),
+    "across": lambda b, view: across_detail([(view, "raw", loops.panel(b, view.id, 1))], 1, 0),
+    "one loop": lambda b, view: one_loop_detail(view, loops.panel(b, view.id, 1), 0),
+    "launched": lambda _, view: launchstatus.launched([view]),
+    "outcome": lambda *_: outcome_words({"status": "rejected", "reason": EVIL}),
+}
+
+
+@pytest.mark.parametrize("name", RENDERINGS)
+def test_a_name_is_never_markup(backend: Backend, name: str) -> None:
+    html = RENDERINGS[name](backend, evil(backend))
+    assert "<img" not in html
+    assert html.count("&lt;img") == html.count("onerror"), "every occurrence is escaped"
+
+
+def test_the_table_says_state_progress_and_numbers(backend: Backend) -> None:
+    view = record(backend, loops.launch(backend, small(), name="mine"), 3, state="running")
+    running(backend, view, 4)
+    view = loops.show_loop(backend, view.id)
+    html = loop_table([view], "")
+    assert "Running" in html and "3 / 10" in html and "progressbar" in html and "polyline" in html
+    assert f"{view.latest['fid']:.3g}" in html
+
+
+def test_a_group_stands_under_its_name_with_a_way_to_compare(backend: Backend) -> None:
+    views = launch_preset(backend, "demo")
+    html = loop_table(views[::-1], "")
+    assert "Collapse and correction (3)" in html
+    assert html.index("Raw") < html.index("Real only"), "in the order of their launch"
+    assert "tab=compare" in html
+
+
+def test_a_running_generation_shows_its_stages(backend: Backend) -> None:
+    config = small(corrector=PartConfig(kind="physics"))
+    view = record(backend, loops.launch(backend, config), 2, state="running")
+    running(backend, view, 3, "correct")
+    view = loops.show_loop(backend, view.id)
+    html = loop_detail(view, loops.generations(backend, view.id), [])
+    assert "Generation 3 of 10" in html
+    states = [part.split('"')[0] for part in html.split('class="ls-stage" data-state="')[1:]]
+    assert states == ["done", "running", "waiting", "waiting", "waiting"]
+    assert "step 38 of 60" in html
+
+
+def test_a_failure_says_what_where_and_what_to_do_with_the_traceback_folded(backend: Backend) -> None:
+    view = record(backend, loops.launch(backend, small()), 2, state="failed")
+    failed(backend, view, "Traceback (most recent call last)")
+    html = loop_detail(loops.show_loop(backend, view.id), [], [])
+    assert "stage learn of generation 3" in html and "Lower the learning rate" in html and "Try again" in html
+    assert html.index("<details>") < html.index("Traceback (most recent call last)")
+
+
+@pytest.mark.parametrize(
+    "state, present, absent",
+    [("running", "loop-cancel", "loop-resume"), ("cancelled", "loop-resume", "loop-cancel"),
+     ("done", "loop-extend", "loop-resume")],
+)  # fmt: skip
+def test_only_verbs_that_make_sense(backend: Backend, state: str, present: str, absent: str) -> None:
+    view = record(backend, loops.launch(backend, small()), 1, state=state)
+    html = loop_detail(view, [], [])
+    assert present in html and absent not in html
+
+
+def test_filter_words(backend: Backend) -> None:
+    view = loops.launch(backend, small(corrector=PartConfig(kind="physics")), name="Alpha", group="week")
+    assert matches(view, "") and matches(view, "alpha physics") and matches(view, "WEEK queued")
+    assert not matches(view, "alpha failed")
+
+
+def test_the_demo_card_comes_first_with_minutes_and_what_it_does_not_show(backend: Backend) -> None:
+    del backend
+    html = preset_cards(PRESETS, {})
+    demo = PRESETS["demo"]
+    assert html.index('id="launch-demo"') < html.index('id="launch-paper-regime"')
+    assert f"{demo.minutes:g} min" in html and "What it does not show" in html and "<svg" in html
+
+
+def test_the_card_of_a_launched_preset_leads_to_its_loops(backend: Backend) -> None:
+    views = [record(backend, view, 2) for view in launch_preset(backend, "demo")]
+    html = preset_cards(PRESETS, {"demo": views})
+    assert "3 of 3 done" in html and "Run again" in html
+    assert ",".join(view.id for view in views) in html
+
+
+def test_motions_of_a_comparison_begin_at_the_last_common_generation(backend: Backend) -> None:
+    views = [record(backend, view, last) for view, last in zip(launch_preset(backend, "demo"), (4, 2, 3), strict=True)]
+    query = motions_query(views)
+    assert query["generation"] == 2
+    assert str(query["loops"]).split(",")[0].startswith(views[2].id), "the real-only control comes first"
+
+
+def typed(seeds: str = "0", **changes: Any) -> launchstatus.Typed:
+    form = forms.form_of(parts.catalogue())
+    values = form.defaults()
+    for path, value in changes.items():
+        values[form.index(path.replace("__", "."))] = value
+    return launchstatus.Typed(form, "", seeds, values)
+
+
+def test_the_button_says_what_will_be_launched(backend: Backend) -> None:
+    line, button = launchstatus.status(backend, typed("0,1,2"))
+    assert button["value"].startswith("Launch 3 loops, about ") and button["interactive"]
+    assert "MB" in line
+
+
+def test_a_wrong_field_is_named_in_its_own_words_and_nothing_can_be_launched(backend: Backend) -> None:
+    line, button = launchstatus.status(backend, typed(training__batch_size=0))
+    assert "Batch size" in line and 'data-invalid="field-training-batch-size"' in line
+    assert not button["interactive"]
+
+
+def test_a_finished_twin_is_offered(backend: Backend) -> None:
+    held = typed()
+    record(backend, launchstatus.launch_typed(backend, held, "twin")[0], 10)
+    line, button = launchstatus.status(backend, held)
+    assert "finished already" in line and "twin" in line
+    assert button["value"] == "Launch it again"
+
+
+def test_seeds_become_a_group_of_their_own(backend: Backend) -> None:
+    held = typed("3-5")
+    first = launchstatus.launch_typed(backend, held, "mine")
+    second = launchstatus.launch_typed(backend, held, "mine")
+    assert [view.config["seed"] for view in first] == [3, 4, 5]
+    assert {view.group for view in first} == {"mine"} and {view.group for view in second} == {"mine 2"}
+
+
+def test_finals_tell_the_difference_to_real_only(backend: Backend) -> None:
+    drifts = (0.5, 0.2, 0.0)
+    views = [record(backend, v, 2, drift=d) for v, d in zip(launch_preset(backend, "demo"), drifts, strict=True)]
+    curves = loops.curves(backend, [view.id for view in views])
+    html = finals_table(group_loops(views), curves, FLOOR, [METRICS["fid"]])
+    raw, real = (curves[views[i].id]["fid"][-1][1] for i in (0, 2))
+    assert f"+{raw - real:.3g}" in html and "ls-delta-worse" in html and "Held-out real data" in html
+
+
+def test_measures_have_titles_and_units() -> None:
+    assert measure_title("penetration_mm") == ("Floor penetration", "mm")
+    assert measure_title("skate_m_s") == ("Foot skate", "m/s")
+    assert measure_title("jerk_m_s3")[1] == "m/s³"
+    assert measure_title("new_thing") == ("New thing", "")
+
+
+def test_a_sample_shows_before_and_after_and_its_files(backend: Backend) -> None:
+    view = record(backend, loops.launch(backend, small()), 1)
+    html = one_loop_detail(view, loops.panel(backend, view.id, 1), 0)
+    assert "Moved 21 mm on average" in html and "body weights" in html
+    base = f"/api/v1/loops/{view.id}/generations/1/panel"
+    for file in ("raw/0/motion.bvh", "corrected/0/motion.npz", "0/side-by-side.mp4", "0/contact-sheet.png"):
+        assert f"{base}/{file}" in html
+    rejected = one_loop_detail(view, loops.panel(backend, view.id, 1), 2)
+    assert "Rejected" in rejected and outcome(2)["reason"] in rejected
