@@ -69,17 +69,17 @@ def _demo() -> Preset:
             "Three loops share generation 0 and the panel's noise. Raw learns from nothing but the previous "
             "generation's samples, drawn with guidance 2.5: within a few generations its motions of a class become "
             "one motion, and FID leaves that of the real-only control far behind. Corrected is the same loop, but "
-            "each sample is first blended half and half with a real one of its class (the idealized corrector, "
-            "gamma = 1) and then passed through the physics simulator. Real only takes the same training steps on "
-            "real data."
+            "each sample is first moved two thirds of the way to a real one of its class (the idealized corrector, "
+            "gamma = 2) and then passed through the physics corrector. Real only takes the same training steps on "
+            "real data. Measured: FID at generation 10 of 43 / 13 / 6, within-class diversity .05 / 5.4 / 6.9."
         ),
         does_not_show=(
             "It does not show that physics stops collapse: the diversity that Corrected keeps comes from the real "
-            "motion blended into its samples. Physics alone, measured in this regime, halved the drift in skate and "
-            "penetration, while FID and diversity went the way of Raw's. One seed, a small model and 15 classes; "
-            "nothing here speaks about larger ones."
+            "motion blended into its samples. Physics alone, measured in this regime, kept floor penetration at "
+            "generation 10 at 13.5 mm (raw 22, real 13.8), while skate, FID (41) and diversity went the way of Raw's. "
+            "One seed, a small model and 15 classes; nothing here speaks about larger ones."
         ),
-        minutes=4,
+        minutes=3,
         paper=f"{SHUMAILOV}; the idealized corrector: {PAPER}",
         loops=(
             ("Raw", raw),

@@ -92,7 +92,7 @@ class EvaluationConfig(Options):
         description="FID depends on it: compare equal counts only.",
     )
     panel: int = Field(
-        8,
+        10,
         ge=1,
         le=256,
         title="Panel",

@@ -129,7 +129,7 @@ def panel(run: Run, t: int, part: int = 0) -> None:
     """Draw the fixed panel (same labels and noise in every generation and loop), raw and corrected, for the eye."""
     del part
     config, real = run.config, run.domain.real(run.config.n)
-    labels = _balanced_labels(real.labels, config.evaluation.panel)
+    labels = _panel_labels(real.labels, config.evaluation.panel)
     raw = run.domain.generator().sample(
         run.shelf.load(t, "model"),
         labels,
@@ -269,6 +269,15 @@ def _balanced_labels(real_labels: np.ndarray, count: int) -> np.ndarray:
     """``count`` labels that go round the classes of the real data in turn."""
     classes = np.unique(real_labels)
     return classes[np.arange(count) % len(classes)]
+
+
+def _panel_labels(real_labels: np.ndarray, count: int) -> np.ndarray:
+    """``count`` labels spread evenly over the classes: a panel smaller than their number shows all kinds of them."""
+    classes = np.unique(real_labels)
+    if count >= len(classes):
+        return _balanced_labels(real_labels, count)
+    spread: np.ndarray = classes[np.linspace(0, len(classes) - 1, count).round().astype(int)]
+    return spread
 
 
 def _parts_of_generation_zero(config: LoopConfig) -> list[Any]:

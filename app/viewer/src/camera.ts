@@ -26,11 +26,19 @@ export class SharedCamera {
     this.controls.maxDistance = 30;
     this.controls.zoomSpeed = 0.8;
     this.place(new THREE.Vector3(3, 1.8, 4), new THREE.Vector3(0, 0.9, 0));
-    this.controls.addEventListener("change", onChange);
+    let held: string | null = null; // the view when a person took hold of it
     this.controls.addEventListener("start", () => {
-      this.touched = true;
+      held = String(this.state);
     });
-    this.controls.addEventListener("end", onSettled);
+    this.controls.addEventListener("change", () => {
+      // A click without a drag moves nothing, and shall not stop later motions from being framed.
+      if (held !== null && String(this.state) !== held) this.touched = true;
+      onChange();
+    });
+    this.controls.addEventListener("end", () => {
+      if (held !== null && String(this.state) !== held) onSettled();
+      held = null;
+    });
   }
 
   get target(): THREE.Vector3 {

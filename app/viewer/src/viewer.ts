@@ -58,7 +58,7 @@ export class MotionViewer implements Viewer {
   private onScreen = true;
   private requested = 0;
   private lastTick = 0;
-  private lastFrameEvent = { frame: -1, at: 0 };
+  private lastFrameEvent = { frame: -1, at: 0, playing: false };
   private readonly sharpness: Sharpness;
   private stillTimer = 0;
   private hintTimer = 0;
@@ -373,10 +373,11 @@ export class MotionViewer implements Viewer {
 
   private emitFrame(now: number): void {
     const { frame } = this.clock;
-    const { frame: last, at } = this.lastFrameEvent;
-    if (frame === last || (this.clock.playing && now - at < FRAME_EVENT_EVERY_MS)) return;
-    this.lastFrameEvent = { frame, at: now };
-    this.emit("loopscope:frame", { frame, time: this.clock.time, playing: this.clock.playing });
+    const { frame: last, at, playing: played } = this.lastFrameEvent;
+    const playing = this.clock.playing;
+    if ((frame === last && playing === played) || (playing && played && now - at < FRAME_EVENT_EVERY_MS)) return;
+    this.lastFrameEvent = { frame, at: now, playing };
+    this.emit("loopscope:frame", { frame, time: this.clock.time, playing });
   }
 
   private emitCamera(): void {
