@@ -30,7 +30,10 @@ def check(config: LoopConfig) -> LoopConfig:
 
     Raises:
         UnknownPart, InvalidConfig: naming the field, e.g. ``corrector.options.gamma``.
+        DataMissing: when the data set's files are not there.
     """
+    from model.domains import dataset_of
+
     parts = catalogue()
     if config.domain not in parts["domain"]:
         raise UnknownPart("domain", config.domain, parts["domain"], "domain")
@@ -44,6 +47,7 @@ def check(config: LoopConfig) -> LoopConfig:
             "evaluation": config.evaluation.model_copy(update={"panel_corrector": panel_corrector}),
         }
     )
+    dataset_of(checked.data)  # kept in memory; what is missing is said now, not by the first stage
     _build(parts["model"], checked.model, "model")  # cheap, and some options only fit together or not
     policy = _build(parts["policy"], checked.policy, "policy")
     if checked.policy.kind != "real" and policy.synthetic_count(config.n) < 1:

@@ -14,6 +14,7 @@ from app.pages.cards import motions_query
 from backend import loops as verbs
 from backend import parts
 from backend.estimate import estimate
+from backend.paths import confined
 from core.config import LoopConfig, parse
 from core.errors import InvalidConfig, LoopscopeError
 
@@ -46,21 +47,21 @@ class Typed:
         base = json.loads(self.base) if self.base else None
         return forms.config_of(self.form, self.values, seed=seed, base=base)
 
-    def configs(self) -> list[LoopConfig]:
+    def configs(self, backend: "Backend") -> list[LoopConfig]:
         """One checked config per seed.
 
         Raises:
             InvalidConfig: naming the field.
         """
         seeds = forms.seeds_of(self.seeds)
-        first = parts.check(parse(LoopConfig, self.data(seeds[0])))
+        first = parts.check(confined(backend, parse(LoopConfig, self.data(seeds[0]))))
         return [first, *(first.model_copy(update={"seed": seed}) for seed in seeds[1:])]
 
 
 def status(backend: "Backend", typed: Typed) -> list[Any]:
     """The line under the form, and the button."""
     try:
-        configs = typed.configs()
+        configs = typed.configs(backend)
         guess = estimate(backend, configs)
     except InvalidConfig as error:
         return [_wrong(typed, error), gr.update(value="Launch", interactive=False)]
@@ -116,7 +117,7 @@ def launch_typed(backend: "Backend", typed: Typed, title: str) -> "list[LoopView
     Raises:
         InvalidConfig: naming the field.
     """
-    configs = typed.configs()
+    configs = typed.configs(backend)
     name = (title or "").strip() or default_name(configs[0])
     if len(configs) == 1:
         return [verbs.launch(backend, configs[0], name=name)]

@@ -10,6 +10,7 @@ from backend.api.context import Context
 from backend.api.loops import Body
 from backend.datacards import DataView
 from backend.estimate import Estimate, estimate
+from backend.paths import confined
 from backend.presets import PresetView
 from backend.views import LoopView
 from core.config import LoopConfig, parse
@@ -83,4 +84,5 @@ def list_data() -> list[DataView]:
 
 @router.post("/estimate", summary="Time and space that loops would take")
 def estimate_loops(backend: Context, body: EstimateBody) -> Estimate:
-    return estimate(backend, [parse(LoopConfig, plain, f"configs.{i}") for i, plain in enumerate(body.configs)])
+    configs = [parse(LoopConfig, plain, f"configs.{i}") for i, plain in enumerate(body.configs)]
+    return estimate(backend, [confined(backend, config) for config in configs])

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from backend import loops
 from backend.api.context import Context, LoopId
-from backend.api.paths import confined
+from backend.paths import confined
 from backend.views import EventView, GenerationView, LoopView
 from core.config import LoopConfig, parse, with_changes
 from core.errors import InvalidConfig

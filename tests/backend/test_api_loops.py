@@ -236,6 +236,9 @@ def test_over_the_network_only_the_data_folder_can_be_named(
         answers = [
             http.post("/loops", json={"config": {"data": named}}),
             http.post(f"/loops/{loop.id}/clone", json={"changes": {"data": named}}),
+            http.post("/estimate", json={"configs": [{"data": named}]}),
         ]
     for answer in answers:
-        assert (error(answer)["field"] if answer.is_error else "") == field
+        found = error(answer)
+        assert found.get("field", "") == field
+        assert found["code"] == ("invalid_config" if field else "data_missing")
