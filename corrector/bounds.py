@@ -26,6 +26,11 @@ ARTEFACTS = ("penetration_mm", "float_mm", "skate_m_s", "jerk_m_s3")
 ARTEFACT_ALLOWANCE = {"penetration_mm": 5.0, "float_mm": 10.0, "skate_m_s": 0.1, "jerk_m_s3": 30.0}
 MEDIAN_TOLERANCE = 0.98  # quantile of all real windows that bounds a sample of unknown class
 
+FEW = 4.0  # windows (mirror images count) at which bounds are twice as wide as those of very many
+LEAST_AGREEMENT = (
+    0.33  # of a class's contacts: where fewer stand still together (flips, rolls, runs) nothing is anchored
+)
+
 
 @dataclass(frozen=True, eq=False)
 class Bounds:
@@ -126,22 +131,26 @@ def _class_row(
     noise: Array, floor: Array, deepest: Array, slide: Array, certainty: Array, artefacts: Array
 ) -> tuple[Any, ...]:
     allowance = np.array([0.0005] + [0.003] * (noise.shape[1] - 1))
+    # The extremes of a few windows say little about the next one.
+    slack = SLACK * (1.0 + FEW / len(noise))
     center = np.median(floor)
     stands = np.isfinite(slide[:, 0])
     standing = slide[stands]
     mean = standing.mean(0) if len(standing) else np.zeros(2)
-    radius = SLACK * np.linalg.norm(standing - mean, axis=1).max() + 0.03 if len(standing) > 2 else np.inf
+    agreed = certainty[stands].min() if stands.any() else np.inf
+    anchored = len(standing) > 2 and agreed >= LEAST_AGREEMENT
+    radius = slack * np.linalg.norm(standing - mean, axis=1).max() + 0.03 if anchored else np.inf
     return (
         np.median(noise, axis=0),
-        SLACK * noise.max(0) + allowance,
+        slack * noise.max(0) + allowance,
         center,
-        SLACK * np.abs(floor - center).max() + 0.003,
+        slack * np.abs(floor - center).max() + 0.003,
         np.inf,
         deepest.max() + 0.005,
         mean,
         radius,
-        certainty[stands].min() if stands.any() else np.inf,
-        SLACK * artefacts.max(0) + np.array([ARTEFACT_ALLOWANCE[name] for name in ARTEFACTS]),
+        agreed,
+        slack * artefacts.max(0) + np.array([ARTEFACT_ALLOWANCE[name] for name in ARTEFACTS]),
     )
 
 

@@ -18,7 +18,7 @@ from corrector.stance import anchor
 
 Array = R.Array
 
-BOUNDS_VERSION = 2
+BOUNDS_VERSION = 3
 
 
 class KinematicOptions(Options):
