@@ -11,18 +11,19 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 from backend.client import Client
+from backend.presets import PRESETS
 
 FLAGS = ["--headless=new", "--no-sandbox", "--use-angle=swiftshader", "--enable-unsafe-swiftshader"]
 LATE = 10  # the generation to show motions of
-SAMPLE = 7
+SAMPLE = 9
 
 
 def main(url: str, folder: Path) -> None:
     with Client(url) as client:
-        group = next((view.group for view in client.list_loops() if view.state == "done"), None)
-        loops = {view.name: view for view in client.list_loops(group=group)} if group else {}
+        group = PRESETS["demo"].title
+        loops = {view.name: view for view in client.list_loops(group=group) if view.state == "done"}
     if not loops:
-        raise SystemExit(f"No finished loop at {url}: run the demo first.")
+        raise SystemExit(f"No finished demo at {url}: run it first.")
     compared = ",".join(f"{view.id}:raw" for view in loops.values())
     pages = {
         "launch": ("launch", "#launch-submit"),

@@ -67,7 +67,8 @@ def build(backend: "Backend", address: Any) -> Page:
         return [gr.update(visible=mode == ONE), gr.update(visible=mode == ACROSS, value=list(keys or [])),
                 *changed(*values)]  # fmt: skip
 
-    mode.change(switched, inputs, [loop, choices, generation, sample, viewer, detail, address], **quiet())
+    # Only a person's choice: an address that opens this mode brings its own loops.
+    mode.input(switched, inputs, [loop, choices, generation, sample, viewer, detail, address], **quiet())
 
     def stepped(event: gr.EventData, *values: Any) -> Any:
         step = whole(str(widgets.data_of(event).get("step", 0)))

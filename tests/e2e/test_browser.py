@@ -130,6 +130,19 @@ def test_figures_are_drawn_and_move_and_the_slider_changes_generation(
     assert watched.complaints == []
 
 
+def test_a_permalink_across_loops_stays_what_it_was(stack: Stack, watched: Watched, finished: str) -> None:
+    page = watched.page
+    chosen = f"{finished}:corrected,{finished}:raw"
+    page.goto(f"{stack.url}/?tab=inspect&mode=loops&loops={chosen}&generation=1&sample=3")
+    panes = page.locator("#inspect-viewer .lsv-pane")
+    expect(panes).to_have_count(2, timeout=60_000)
+    page.wait_for_timeout(4000)
+    expect(panes).to_have_count(2)
+    expect(panes.first).to_contain_text("corrected, generation 1")
+    assert f"loops={chosen}" in page.url and "generation=1" in page.url and "sample=3" in page.url
+    assert watched.complaints == []
+
+
 def test_downloads_of_a_motion(stack: Stack, finished: str) -> None:
     import httpx
 
