@@ -71,15 +71,15 @@ def _demo() -> Preset:
             "one motion, and FID leaves that of the real-only control far behind. Corrected is the same loop, but "
             "each sample is first moved two thirds of the way to a real one of its class (the idealized corrector, "
             "gamma = 2) and then passed through the physics corrector. Real only takes the same training steps on "
-            "real data. Measured: FID at generation 10 of 43 / 13 / 6, within-class diversity .05 / 5.4 / 6.9."
+            "real data. Measured: FID at generation 10 of 61 / 15 / 8, within-class diversity .1 / 6.3 / 7.4."
         ),
         does_not_show=(
             "It does not show that physics stops collapse: the diversity that Corrected keeps comes from the real "
             "motion blended into its samples. Physics alone, measured in this regime, kept floor penetration at "
-            "generation 10 at 13.5 mm (raw 22, real 13.8), while skate, FID (41) and diversity went the way of Raw's. "
-            "One seed, a small model and 15 classes; nothing here speaks about larger ones."
+            "generation 10 at 13.8 mm (raw 22.3, real only 13.8), which lowers FID to 52; diversity (.1) and skate "
+            "went the way of Raw's. One seed, a small model and 15 classes; nothing here speaks about larger ones."
         ),
-        minutes=3,
+        minutes=2,
         paper=f"{SHUMAILOV}; the idealized corrector: {PAPER}",
         loops=(
             ("Raw", raw),
@@ -109,19 +109,19 @@ def _paper_regime() -> Preset:
         question="With the real data kept, does correcting the synthetic half by physics keep a loop from drifting?",
         shows=(
             "64 real motions stay in every training set, beside as many synthetic ones (lambda = 1); three seeds. Mean "
-            "FID over generations 9-16, measured: 12.2 real only, 17.7 raw, 17.5 corrected by physics, 14.3 raw with "
+            "FID over generations 9-16, measured: 12.7 real only, 20.0 raw, 19.1 corrected by physics, 15.0 raw with "
             "the synthetic set drawn without guidance (scale 1, evaluated at 2.5 like the rest). Physics bought "
-            "physical quality: floor penetration of 13.4 mm against 14.7 raw (real only: 12.6); foot skate stayed at "
-            ".61 m/s in both (real only: .56). Drawing without guidance bought all of it: 12.5 mm and .56 m/s."
+            "physical quality: floor penetration of 13.4 mm against 14.7 raw (real only: 12.6), and with it about one "
+            "point of FID (.3, .7 and 1.8 by seed); foot skate stayed at .61 m/s in both (real only: .56)."
         ),
         does_not_show=(
-            "It does not reproduce the paper's gain in FID by physics: the difference to raw is within the seeds, here "
-            "as in an earlier study with another evaluator (16.9 / 24.4 / 24.4 / 19.7). What drifts is which motions "
-            "are made, not whether they are valid, and a corrector of single motions cannot bring lost ones back. The "
-            "paper trains another model (MDM in raw motion space, 50 generations); with it the question is open. "
-            "Trust no single seed."
+            "It does not show that physics keeps the loop where the control is: most of the drift stays. What drifts "
+            "is which motions are made, more than whether they are valid, and a corrector of single motions cannot bring "
+            "lost ones back; drawing without guidance bought far more. An earlier study with another evaluator found "
+            "16.9 / 24.4 / 24.4 / 19.7. The paper trains another model (MDM in raw motion space, 50 generations); "
+            "with it the question is open. Trust no single seed."
         ),
-        minutes=8,
+        minutes=7,
         paper=PAPER,
         loops=tuple(
             (f"{name}, seed {seed}", raw.model_copy(update=changes | {"seed": seed}))
