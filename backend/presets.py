@@ -116,10 +116,10 @@ def _paper_regime() -> Preset:
         ),
         does_not_show=(
             "It does not show that physics keeps the loop where the control is: most of the drift stays. What drifts "
-            "is which motions are made, more than whether they are valid, and a corrector of single motions cannot bring "
-            "lost ones back; drawing without guidance bought far more. An earlier study with another evaluator found "
-            "16.9 / 24.4 / 24.4 / 19.7. The paper trains another model (MDM in raw motion space, 50 generations); "
-            "with it the question is open. Trust no single seed."
+            "is which motions are made, more than whether they are valid, and a corrector of single motions cannot "
+            "bring lost ones back; drawing without guidance bought far more. An earlier study with another evaluator "
+            "found 16.9 / 24.4 / 24.4 / 19.7. The paper trains another model (MDM in raw motion space, 50 "
+            "generations); with it the question is open. Trust no single seed."
         ),
         minutes=7,
         paper=PAPER,
