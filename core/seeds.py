@@ -9,8 +9,3 @@ def seed_for(seed: int, generation: int, stage: str, part: int = 0) -> int:
     """A 63-bit seed, independent between any two different arguments (numpy's SeedSequence does the mixing)."""
     sequence = np.random.SeedSequence([seed, generation, crc32(stage.encode()), part])
     return int(sequence.generate_state(1, np.uint64)[0] >> np.uint64(1))
-
-
-def rng_for(seed: int, generation: int, stage: str, part: int = 0) -> np.random.Generator:
-    """A numpy generator seeded by :func:`seed_for`."""
-    return np.random.default_rng(seed_for(seed, generation, stage, part))
