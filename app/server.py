@@ -7,10 +7,12 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, HTMLResponse, Response
+from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.theme import HEAD, STATIC, stylesheet, theme
 from backend.settings import Settings, read_settings
@@ -40,6 +42,7 @@ def create_app(settings: Settings | None = None, *, backend: "Backend | None" = 
 
     opened = backend if backend is not None else open_backend(settings)
     app = FastAPI(title="Loopscope", docs_url=None, redoc_url=None, openapi_url=None)
+    app.add_middleware(_NoForeignPages)
     app.mount("/api/v1", create_api(opened))
     app.mount("/viewer", StaticFiles(directory=VIEWER, check_dir=False))
     _add_files(app, opened)
@@ -62,6 +65,22 @@ def create_app(settings: Settings | None = None, *, backend: "Backend | None" = 
         head=HEAD,
     )
     return served
+
+
+class _NoForeignPages:
+    """Gradio answers 500 to a ``page`` that it does not know; ours are tabs, so that is taken out of the address."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and scope["path"] == "/" and scope["method"] == "GET":
+            asked = parse_qsl(scope["query_string"].decode("latin-1"), keep_blank_values=True)
+            kept = [(name, value) for name, value in asked if name != "page"]
+            if kept != asked:
+                await RedirectResponse(f"/?{urlencode(kept)}" if kept else "/")(scope, receive, send)
+                return
+        await self.app(scope, receive, send)
 
 
 def _add_files(app: FastAPI, backend: "Backend") -> None:

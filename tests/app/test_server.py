@@ -133,3 +133,10 @@ def test_the_server_loads_neither_torch_nor_a_simulator(tmp_path: Path) -> None:
     root = Path(__file__).parents[2]
     done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=False)
     assert done.stdout.strip() == "[]", done.stderr
+
+
+@pytest.mark.parametrize("query", ["page=compare", "page=..%2F..%2Fetc", "page=&page=x"])
+def test_an_address_with_a_page_that_is_none_opens_the_first(client: TestClient, query: str) -> None:
+    answer = client.get(f"/?{query}&tab=loops")
+    assert answer.status_code == 200
+    assert answer.url.query == b"tab=loops"
