@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -100,7 +100,7 @@ def _add_files(app: FastAPI, backend: "Backend") -> None:
 
     @app.get("/docs", include_in_schema=False)
     def docs() -> Response:
-        return HTMLResponse('<!doctype html><meta http-equiv="refresh" content="0;url=/api/v1/openapi.json">')
+        return RedirectResponse("/api/v1/openapi.json")
 
     app.mount("/ui", StaticFiles(directory=STATIC))
 

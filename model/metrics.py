@@ -75,11 +75,6 @@ _ALL = (
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _ALL}
 
 
-def frechet_distance(a: Features, b: Features) -> float:
-    """Squared Frechet distance of two Gaussians fitted to features (N, F), (M, F) (Heusel et al. 2017)."""
-    return frechet_of_moments(moments(a), moments(b))
-
-
 def moments(features: Features) -> tuple[Features, Features]:
     """Mean (F,) and covariance (F, F)."""
     features = np.asarray(features, np.float64)
@@ -87,8 +82,9 @@ def moments(features: Features) -> tuple[Features, Features]:
 
 
 def frechet_of_moments(a: tuple[Features, Features], b: tuple[Features, Features]) -> float:
-    """|m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a^1/2 C_b C_a^1/2)^1/2).
+    """Squared Frechet distance of two Gaussians given by mean and covariance (Heusel et al. 2017).
 
+    |m_a - m_b|^2 + tr(C_a + C_b - 2 (C_a^1/2 C_b C_a^1/2)^1/2).
     The product is symmetric, so eigenvalues do: no complex square root, and a singular covariance does no harm.
     """
     values, vectors = np.linalg.eigh(a[1])
