@@ -126,8 +126,12 @@ def _capsule(joint: int, a: Array, b: Array, radius: float, radius_b: float | No
 
 
 def _primitives_of(skeleton: Skeleton, j: int, segment: str, scale: float) -> list[Primitive]:
+    if segment == "helper":
+        return []
     radius = RADIUS_M[segment] * scale
-    bones = [skeleton.offsets_m[c] for c in skeleton.children[j] if np.linalg.norm(skeleton.offsets_m[c]) > 1e-3]
+    carried = [c for c in skeleton.children[j] if np.linalg.norm(skeleton.offsets_m[c]) > 1e-3]
+    fleshed = [c for c in carried if skeleton.segments[c] != "helper"]  # a bone to a twist joint is half a bone
+    bones = [skeleton.offsets_m[c] for c in fleshed or carried]
     if segment in ("foot", "toe"):
         return _sole(skeleton, j, scale)
     if segment == "pelvis":
@@ -162,7 +166,7 @@ def _pelvis(skeleton: Skeleton, j: int, bones: list[Array], radius: float) -> li
     norm = float(np.linalg.norm(lateral))
     half = lateral if norm > 1e-3 else np.array([radius, 0.0, 0.0])
     found = [_capsule(j, -0.8 * half, 0.8 * half, radius)]
-    up = [b for b in bones if b[1] > 0.12]
+    up = [b for b in bones if b[1] > 1.3 * radius]
     if up:  # a trunk without a joint between pelvis and chest still needs a waist
         tall = max(up, key=lambda b: float(b[1]))
         found.append(_capsule(j, tall * 0.3, tall * 0.75, radius * 0.95))

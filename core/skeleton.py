@@ -1,6 +1,5 @@
 """The joint tree of a body. Every data set brings its own; nothing is retargeted."""
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -8,28 +7,14 @@ from typing import Any
 
 import numpy as np
 
+from core import anatomy
 from core import rotations as R
 from core.errors import InvalidMotion
+from core.shape import children_of
 
 Array = R.Array
 
-# What a joint's name means, first match wins; names as in CMU, SMPL, Mixamo, DeepMimic and their BVH exports.
-SEGMENT_PATTERNS = (
-    ("finger", r"finger|thumb|index|middle|mid\d|ring|pinky|palm"),
-    ("toe", r"toe"),
-    ("foot", r"ankle|foot"),
-    ("shank", r"knee|shin|calf|tibia|lowerleg|(left|right|^l|^r)leg"),
-    ("buttock", r"hipjoint|buttock"),
-    ("thigh", r"upleg|upperleg|thigh|femur|(left|right|^l|^r)_?hip"),
-    ("pelvis", r"^hips?$|pelvis|^root$"),
-    ("hand", r"wrist|hand"),
-    ("forearm", r"elbow|forearm|lowerarm|radius"),
-    ("collar", r"collar|clav"),
-    ("upperarm", r"shoulder|shldr|upperarm|arm|humerus"),
-    ("head", r"head|skull|eye|jaw"),
-    ("neck", r"neck"),
-    ("spine", r"spine|chest|torso|abdomen|back|thorax"),
-)
+LEG_SHARE = 0.491
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,30 +73,23 @@ class Skeleton:
 
     @cached_property
     def children(self) -> tuple[tuple[int, ...], ...]:
-        return tuple(tuple(c for c, p in enumerate(self.parents) if p == j) for j in range(self.joint_count))
+        return children_of(self.parents)
 
     @cached_property
     def segments(self) -> tuple[str, ...]:
-        """The body part that each joint moves (``thigh``, ``foot``...), by its name; else ``spine``."""
-        found = [_segment_of(name) for name in self.joint_names]
-        found[0] = "pelvis"
-        for j, parent in enumerate(self.parents):
-            named_arm = any("arm" in self.joint_names[c].lower() for c in self.children[j])
-            if found[j] == "upperarm" and named_arm and "shoulder" in self.joint_names[j].lower():
-                found[j] = "collar"  # Mixamo and CMU call the clavicle LeftShoulder
-            if found[j] == "foot" and parent >= 0 and found[parent] == "foot":
-                found[j] = "toe"  # SMPL calls the toe joint left_foot
-        return tuple(found)
+        """The body part that each joint moves (``thigh``, ``foot``...), by its name, or by shape where names say
+        nothing; ``spine`` for a joint that has another name, ``helper`` for one that moves no flesh."""
+        return anatomy.segments_of(self.joint_names, self.parents, self.rest_positions_m)
 
     @cached_property
     def sides(self) -> tuple[str, ...]:
-        """``left``, ``right`` or ``center`` per joint, by its name."""
-        return tuple(_side_of(name) for name in self.joint_names)
+        """``left``, ``right`` or ``center`` per joint, by its name, or by shape where names say nothing."""
+        return anatomy.sides_of(self.joint_names, self.parents, self.rest_positions_m)
 
     @cached_property
     def mirror(self) -> tuple[int, ...] | None:
         """For each joint its left-right counterpart, or None where the names do not pair up."""
-        swapped = {_swap_side(name): j for j, name in enumerate(self.joint_names)}
+        swapped = {anatomy.other_side(name): j for j, name in enumerate(self.joint_names)}
         found = [swapped.get(name) for name in self.joint_names]
         return tuple(j for j in found if j is not None) if None not in found else None
 
@@ -126,19 +104,32 @@ class Skeleton:
 
     @cached_property
     def leg_length_m(self) -> float:
-        """Longest chain of bones from the root to a foot: what a body's size is measured by, whatever its rest pose."""
+        """Longest chain of bones from a hip to its ankle: what a body's size is measured by, whatever its rest pose."""
         lengths = []
         for foot in self.feet or (self.joint_count - 1,):
-            total, j = 0.0, foot
-            while self.parents[j] > 0:
-                total += float(np.linalg.norm(self.offsets_m[j]))
-                j = self.parents[j]
-            lengths.append(total)
+            chain = [foot]  # from the ankle up to below the root
+            while self.parents[chain[-1]] > 0:
+                chain.append(self.parents[chain[-1]])
+            hip = max((k for k, j in enumerate(chain) if self.segments[j] == "thigh"), default=len(chain) - 1)
+            lengths.append(float(np.linalg.norm(self.offsets_m[chain[:hip]], axis=1).sum()))
         return max(max(lengths), 1e-3)
+
+    @cached_property
+    def stature_m(self) -> float:
+        """Body height that goes with the legs: hip to ankle is .491 of it (Drillis & Contini 1966; Winter 2009, fig.
+        4.1)."""
+        return self.leg_length_m / LEG_SHARE
+
+    def scaled(self, factor: float) -> "Skeleton":
+        """The same joints, all lengths times a factor."""
+        if factor == 1.0:
+            return self
+        tips = tuple((x * factor, y * factor, z * factor) for x, y, z in self.toe_tips_m)
+        return Skeleton(self.name, self.joint_names, self.parents, self.offsets_m * factor, self.feet, tips)
 
     def _find_feet(self) -> tuple[int, ...]:
         feet = [j for j, segment in enumerate(self.segments) if segment == "foot"]
-        if not feet:  # names say nothing: the lowest leaf joints of the rest pose
+        if not feet:  # no legs to be seen: the lowest leaf joints of the rest pose
             leaves = [j for j in range(self.joint_count) if not self.children[j]]
             height = self.rest_positions_m[:, 1]
             lowest = min(height[j] for j in leaves)
@@ -187,37 +178,3 @@ def forward_kinematics(skeleton: Skeleton, root_position_m: Array, local_rotatio
             positions[..., j, :] = positions[..., parent, :] + R.rotate(above, offsets[j])
             rotations[..., j, :] = R.multiply(above, local_rotations_wxyz[..., j, :])
     return positions, rotations
-
-
-def _normal(name: str) -> str:
-    return re.sub(r"[\s:.-]", "", name.split(":")[-1]).lower()
-
-
-def _segment_of(name: str) -> str:
-    plain = _normal(name)
-    return next((segment for segment, pattern in SEGMENT_PATTERNS if re.search(pattern, plain)), "spine")
-
-
-def _side_of(name: str) -> str:
-    plain = name.split(":")[-1]
-    low = plain.lower()
-    if "left" in low or re.match(r"l(_|(?=[A-Z]))", plain) or low.endswith(("_l", ".l")):
-        return "left"
-    if "right" in low or re.match(r"r(_|(?=[A-Z]))", plain) or low.endswith(("_r", ".r")):
-        return "right"
-    return "center"
-
-
-def _swap_side(name: str) -> str:
-    side = _side_of(name)
-    if side == "center":
-        return name
-    other = "right" if side == "left" else "left"
-    for a, b in ((side, other), (side.title(), other.title()), (side.upper(), other.upper())):
-        if a in name:
-            return name.replace(a, b)
-    letter, counterpart = side[0], other[0]
-    prefix, plain = name[: -len(name.split(":")[-1])], name.split(":")[-1]
-    if plain[0].lower() == letter and not plain.lower().endswith(("_" + letter, "." + letter)):
-        return prefix + (counterpart.upper() if plain[0].isupper() else counterpart) + plain[1:]
-    return prefix + plain[:-1] + (counterpart.upper() if plain[-1].isupper() else counterpart)

@@ -1,5 +1,8 @@
-"""Which joints of a skeleton the simulated body has. PyBullet tracks at most 30 spherical links (its states of
-more are silently wrong), so fingers, toes beyond the ball, eyes and other leaves are carried along stiffly."""
+"""Which joints of a skeleton the simulated body has.
+
+What bears no flesh beyond it (single toes, eyes, helper bones) and fingers are carried along stiffly. So are other
+leaves where there are too many: PyBullet tracks at most 30 spherical links, and its states of more are silently wrong.
+"""
 
 from dataclasses import dataclass
 
@@ -9,9 +12,10 @@ from core.body import body_of
 from core.skeleton import Skeleton
 
 MOST_LINKS = 30
-ALWAYS_STIFF = ("finger",)
+ALWAYS_STIFF = ("finger", "helper")
 LIMB_ENDS = ("foot", "hand", "head")
-"""The chains from the root to these always move; other leaves (toes, eyes, twist bones) are given up until it fits."""
+"""The chains from the root to these always move; other leaves (toes, spare hands) are given up until it fits."""
+KINDS = {"finger": "fingers", "toe": "toes", "helper": "helper bones"}  # as they are told to people
 
 
 @dataclass(frozen=True)
@@ -35,10 +39,10 @@ class LinkPlan:
 def plan_links(skeleton: Skeleton) -> LinkPlan | str:
     """A plan of at most MOST_LINKS links below the root, or why there is none, in words."""
     moving = set(range(skeleton.joint_count))
-    fingers = {j for j in moving if skeleton.segments[j] in ALWAYS_STIFF}
-    _stiffen(skeleton, moving, fingers, most=0)
-    extra = moving - _chains(skeleton)
-    _stiffen(skeleton, moving, extra & _fleshless(skeleton), most=MOST_LINKS)
+    chains = _chains(skeleton)
+    _stiffen(skeleton, moving, {j for j in moving if skeleton.segments[j] in ALWAYS_STIFF}, most=0)
+    extra = moving - chains
+    _stiffen(skeleton, moving, extra & _fleshless(skeleton), most=0)
     _stiffen(skeleton, moving, extra, most=MOST_LINKS)
     if len(moving) - 1 > MOST_LINKS:
         return (
@@ -50,6 +54,20 @@ def plan_links(skeleton: Skeleton) -> LinkPlan | str:
     for j in range(skeleton.joint_count):
         carrier.append(j if j in moving else carrier[skeleton.parents[j]])
     return LinkPlan(joints, tuple(carrier))
+
+
+def reduction_note(skeleton: Skeleton) -> str:
+    """Which kinds of joints the simulation carries along stiffly, in a sentence; "" where it moves them all."""
+    plan = plan_links(skeleton)
+    if isinstance(plan, str) or not plan.stiff:
+        return ""
+    kinds = {KINDS.get(skeleton.segments[j], "small joints") for j in plan.stiff}
+    *most, last = sorted(kinds)
+    named = f"{', '.join(most)} and {last}" if most else last
+    return (
+        f"The simulation moves {len(plan.joints)} of {skeleton.joint_count} joints; {named} keep the rotations that "
+        "they came with."
+    )
 
 
 def _stiffen(skeleton: Skeleton, moving: set[int], spare: set[int], most: int) -> None:

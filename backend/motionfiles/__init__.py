@@ -31,10 +31,11 @@ def read_motion_file(source: str | Path | bytes, name: str = "", *, unit: Unit =
     Args:
         source: a path, or the file's bytes.
         name: what to call it in messages; by default the path's last part.
-        unit: length unit of a BVH file, which states none; ``auto`` decides by the legs' length.
+        unit: length unit; a BVH file states none, and ``auto`` decides by the body's height; an NPZ file is in metres
+            unless it is stated otherwise.
 
     Raises:
-        InvalidMotion: when the file is missing, too large, no motion, or damaged.
+        InvalidMotion: when the file is missing, too large, no motion, or damaged; when its unit must be asked for.
     """
     if isinstance(source, bytes):
         data, name = source, name or "the file"
@@ -46,7 +47,7 @@ def read_motion_file(source: str | Path | bytes, name: str = "", *, unit: Unit =
         data = _bytes_of(path, name)
     suffix = Path(name).suffix.lower()
     if data[:4] == b"PK\x03\x04":
-        return decode_npz(data, name)
+        return decode_npz(data, name, unit)
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:9].upper() == b"HIERARCHY" or suffix == ".bvh":
         return decode_bvh(data, name, unit)
     if suffix == ".npz":

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from backend.motionfiles.source import MAX_BYTES, MotionFile, check_size
+from backend.motionfiles.source import MAX_BYTES, UNIT_M, MotionFile, Unit, check_metres, check_size
 from core.errors import InvalidMotion
 from core.motion import Motion
 from core.rotations import Array
@@ -24,8 +24,11 @@ MAX_MEMBERS = 32
 MAX_RATIO = 2000  # deflate's best is 1032; still poses compress well
 
 
-def decode_npz(data: bytes, name: str) -> MotionFile:
+def decode_npz(data: bytes, name: str, unit: Unit = "auto") -> MotionFile:
     """Read an NPZ file's bytes.
+
+    Args:
+        unit: where it is not in metres, which is asked for when its body would be no human's.
 
     Raises:
         InvalidMotion: naming the array that is missing or wrong.
@@ -53,10 +56,12 @@ def decode_npz(data: bytes, name: str) -> MotionFile:
         raise InvalidMotion(f"{name}: fps must be one number; got shape {fps.shape}.")
     try:
         label, text = (str(arrays.get(key, np.array(""))[()]) for key in ("label", "text"))
+        found, note = check_metres(skeleton.stature_m, unit, name)
+        skeleton, position = skeleton.scaled(UNIT_M[found]), position * UNIT_M[found]
         motion = Motion(skeleton, position, rotations / norm[..., None], float(fps.ravel()[0]), label, text)
     except InvalidMotion as error:
-        raise InvalidMotion(f"{name}: {error.message}", error.hint) from error
-    return MotionFile(motion, "npz", "m")
+        raise InvalidMotion(f"{name}: {error.message.removeprefix(f'{name}: ')}", error.hint) from error
+    return MotionFile(motion, "npz", found, (note,) if note else ())
 
 
 def encode_npz(motion: Motion) -> bytes:

@@ -59,8 +59,8 @@ def standing(motion: Motion, ends: list[Array], notes: list[str]) -> tuple[Motio
         rest_axis = _long_axis(skeleton, skeleton.rest_positions_m[None])[0]
     if rest_axis[1] >= UPRIGHT:
         return motion, ends
-    frame = int(axis[:, 1].argmax())
-    if axis[frame, 1] < UPRIGHT:
+    frame = int((axis[:, 1] - _off_the_floor(skeleton, positions)).argmax())
+    if axis[:, 1].max() < UPRIGHT:
         notes.append("The body never stands upright in this file; check that y is up.")
         return motion, ends
     notes.append(f"The rest pose of this file is no standing body; the pose of frame {frame} was taken instead.")
@@ -79,6 +79,14 @@ def _long_axis(skeleton: Skeleton, positions: Array) -> Array:
     axis = positions[:, far] - feet
     unit: Array = axis / np.maximum(np.linalg.norm(axis, axis=-1, keepdims=True), 1e-9)
     return unit
+
+
+def _off_the_floor(skeleton: Skeleton, positions: Array) -> Array:
+    """(T,) how far ankles and toes are above where they come down to, in leg lengths; 0 with both soles down."""
+    soles = [j for j, segment in enumerate(skeleton.segments) if segment in ("foot", "toe")] or list(skeleton.feet)
+    height = positions[:, soles, 1]
+    lifted: Array = (height - height.min(0)).mean(1) / skeleton.leg_length_m
+    return lifted
 
 
 def _turned(motion: Motion, ends: list[Array]) -> tuple[Motion, list[Array]]:

@@ -207,17 +207,74 @@ def test_a_z_up_world_is_turned() -> None:
     assert np.allclose(file.motion.skeleton.toe_tips_m, TOES, atol=1e-6)
 
 
-@pytest.mark.parametrize(("leg", "unit"), [(0.9, "m"), (85.0, "cm"), (17.0, "cmu"), (30.0, "inch"), (0.4, "m")])
-def test_unit_by_leg_length(leg: float, unit: str) -> None:
-    found, note = find_unit(leg, "auto", "clip.bvh")
+@pytest.mark.parametrize(
+    ("height", "unit"),
+    [(1.7, "m"), (170.0, "cm"), (1700.0, "mm"), (30.0, "cmu"), (65.0, "inch"), (0.95, "m"), (215.0, "cm")],
+)
+def test_unit_by_the_height_of_the_body(height: float, unit: str) -> None:
+    found, note = find_unit(height, "auto", "clip.bvh")
     assert found == unit and bool(note) == (unit != "m")
 
 
-@pytest.mark.parametrize("leg", [40.0, 5.0, 0.1, 4000.0])
-def test_an_unclear_unit_asks_for_it(leg: float) -> None:
-    with pytest.raises(InvalidMotion, match="--unit"):
-        find_unit(leg, "auto", "clip.bvh")
-    assert find_unit(leg, "cm", "clip.bvh")[0] == "cm"
+@pytest.mark.parametrize("height", [83.0, 10.0, 0.2, 350.0, 0.85, 231.0])
+def test_an_unclear_unit_asks_for_it_with_the_height_in_each(height: float) -> None:
+    with pytest.raises(InvalidMotion, match="--unit cm") as caught:
+        find_unit(height, "auto", "clip.bvh")
+    for unit, factor in UNIT_M.items():
+        assert f"{height * factor:.3g} m in {unit}" in str(caught.value)
+
+
+def test_a_stated_unit_is_believed_within_reason() -> None:
+    assert find_unit(170.0, "cm", "clip.bvh") == ("cm", "")
+    assert find_unit(0.85, "m", "clip.bvh") == ("m", "The body is 0.85 m tall; the physics is made for people.")
+    with pytest.raises(InvalidMotion, match=r"In m, the body of clip\.bvh would be 170 m tall.*1\.7 m in cm"):
+        find_unit(170.0, "m", "clip.bvh")
+    with pytest.raises(InvalidMotion, match="no unit 'ft'"):
+        find_unit(1.7, "ft", "clip.bvh")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("unit", "factor"), [("cm", 100.0), ("mm", 1000.0), ("inch", 1 / 0.0254)])
+def test_a_motion_in_another_unit_is_noticed_and_read_when_it_is_stated(unit: Unit, factor: float) -> None:
+    motion = walker()
+    scaled = Motion(
+        motion.skeleton.scaled(factor), motion.root_position_m * factor, motion.local_rotations_wxyz, motion.fps
+    )
+    data = write_motion(scaled, "npz")
+    with pytest.raises(InvalidMotion, match=rf"clip\.npz would be .* tall .*1\.67 m in {unit}.*--unit"):
+        read_motion(data, "clip.npz")
+    file = read_motion_file(data, "clip.npz", unit=unit)
+    assert file.unit == unit and not file.notes
+    assert np.abs(file.motion.world()[0] - motion.world()[0]).max() < 1e-6
+    assert np.allclose(file.motion.skeleton.toe_tips_m, motion.skeleton.toe_tips_m)
+    text = read_motion_file(write_motion(scaled, "bvh"), "clip.bvh")  # BVH states no unit: one is found
+    assert text.unit == unit and any("turned into metres" in note for note in text.notes)
+    assert np.abs(text.motion.world()[0] - motion.world()[0]).max() < 1e-3
+
+
+def test_a_small_child_is_asked_about_and_kept_when_metres_are_stated() -> None:
+    motion = walker()
+    child = Motion(motion.skeleton.scaled(0.45), motion.root_position_m * 0.45, motion.local_rotations_wxyz, motion.fps)
+    for suffix in ("npz", "bvh"):
+        data = write_motion(child, suffix)
+        with pytest.raises(InvalidMotion, match=r"0\.75\d* m"):
+            read_motion(data, f"clip.{suffix}")
+        file = read_motion_file(data, f"clip.{suffix}", unit="m")
+        assert file.motion.skeleton.leg_length_m == pytest.approx(0.45 * motion.skeleton.leg_length_m, rel=1e-4)
+        assert any("made for people" in note for note in file.notes)
+
+
+@golden
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [("daz_02_01_walk", "cm"), ("mb_02_01_walk", "cmu"), ("mb30_jumping_jacks", "cmu"),
+     ("iclone_07_01_walk_101joints", "cm")],
+)  # fmt: skip
+def test_units_of_four_exporters(name: str, unit: str) -> None:
+    file = read_motion_file(GOLDEN / f"{name}.bvh")
+    assert file.unit == unit
+    assert 1.55 < file.motion.skeleton.stature_m < 2.05
+    with pytest.raises(InvalidMotion, match="tall"):
+        read_motion_file(GOLDEN / f"{name}.bvh", unit="m")
 
 
 ROW = [0.0] * 16

@@ -1,12 +1,14 @@
+from dataclasses import dataclass, replace
+
 import numpy as np
 import pytest
 
 from core.config import CorrectionConfig, LoopConfig, PartConfig
 from core.errors import Cancelled
-from core.loop import STAGES, Run, _panel_labels, needs_of, parts_of, ready_stages, run_loop, stages_of
+from core.loop import STAGES, Run, _panel_labels, needs_of, parts_of, ready_stages, record_of, run_loop, stages_of
 from core.memory import MemoryMemo, MemoryShelf
 from core.records import GenerationRecord
-from tests.core.toy import MeanGenerator, toy_run
+from tests.core.toy import Clip, MeanGenerator, toy_run
 
 
 def config(
@@ -93,6 +95,70 @@ def test_rejected_samples_are_dropped_or_let_in_raw() -> None:
     assert dropped["synthetic"] == 100 - dropped["rejected"]
     assert kept["synthetic"] == 100
     assert kept["corrected"] + kept["unchanged"] + kept["rejected"] == 100
+
+
+REDRAW = CorrectionConfig(rejected="redraw")
+HALF = 0.337  # of a normal distribution lies within twice this
+
+
+def test_rejected_samples_are_drawn_anew_a_few_times() -> None:
+    dropped = records(toy_run(config(corrector="clip"), limit=HALF))[1].counts
+    found = records(toy_run(config(corrector="clip", correction=REDRAW), limit=HALF))[1].counts
+    assert dropped["dropped"] == dropped["rejected"] > 30
+    assert found["redrawn"] == dropped["rejected"]  # the same first draw
+    assert 0 < found["rejected"] < found["redrawn"] / 2
+    assert found["dropped"] == found["rejected"]
+    assert found["synthetic"] == 100 - found["dropped"]
+    often = CorrectionConfig(rejected="redraw", attempts=20)
+    assert records(toy_run(config(corrector="clip", correction=often), limit=HALF))[1].counts["synthetic"] == 100
+
+
+@pytest.mark.parametrize("policy", ["augment", "replace", "accumulate"])
+def test_redraws_do_not_depend_on_the_order_or_the_number_of_parts(policy: str) -> None:
+    def run(cost_s: float) -> Run:
+        made = toy_run(config(policy, "clip", correction=REDRAW), limit=HALF)
+        return replace(made, corrector=Priced(HALF, cost_s=cost_s))
+
+    expected = records(run(0.0))
+    for cost_s in (0.02, 0.15):
+        shuffled = run(cost_s)
+        rng, done = np.random.default_rng(5), set[tuple[int, str]]()
+        while ready := ready_stages(shuffled.config, done):
+            t, stage = ready[rng.integers(len(ready))]
+            for part in rng.permutation(parts_of(shuffled, stage)):
+                STAGES[stage](shuffled, t, int(part))
+            done.add((t, stage))
+        assert [record_of(shuffled.shelf, t, {}).metrics for t in range(4)] == [r.metrics for r in expected]
+        assert [record_of(shuffled.shelf, t, {}).counts for t in range(4)] == [r.counts for r in expected]
+
+
+@dataclass(frozen=True)
+class Priced(Clip):
+    """Clips, and says what that costs."""
+
+    cost_s: float = 0.0
+
+
+@pytest.mark.parametrize(
+    ("cost_s", "parts"), [(0.0, 1), (0.004, 1), (0.02, 2), (0.05, 8), (0.08, 8), (2.0, 64), (50.0, 64)]
+)
+def test_the_correct_stage_is_split_by_what_its_samples_cost(cost_s: float, parts: int) -> None:
+    run = replace(toy_run(config(corrector="clip")), corrector=Priced(1.0, cost_s=cost_s))
+    assert parts_of(run, "correct") == parts
+    assert parts_of(run, "learn") == 1
+    assert parts_of(replace(run, corrector=Priced(1.0, splittable=False, cost_s=cost_s)), "correct") == 1
+
+
+def test_a_set_is_put_together_from_the_parts_it_was_corrected_in() -> None:
+    """Also when the corrector's cost, or the version that stored the set, was another one."""
+    run = toy_run(config("accumulate", "clip"))
+    expected = records(run)
+    again = replace(toy_run(config("accumulate", "clip")), corrector=Priced(1.0, cost_s=0.15))
+    list(run_loop(replace(again, config=config("accumulate", "clip", generations=1))))
+    assert isinstance(again.shelf, MemoryShelf)
+    assert (1, "corrected-15") in again.shelf.items
+    later = list(run_loop(replace(again, corrector=Priced(1.0, cost_s=0.0)), start=2))
+    assert [r.metrics for r in later] == [r.metrics for r in expected[2:]]
 
 
 def test_the_panel_has_the_same_noise_in_every_generation_and_loop() -> None:
