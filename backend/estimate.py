@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 from backend.queue import CPU, queue_of
 from core.config import LoopConfig, PartConfig, digest
 from core.errors import LoopscopeError
-from core.loop import CHUNK, stages_of
+from core.loop import PART_S, stages_of
 from core.policies import POLICIES
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ def estimate_from(past: Past, configs: Sequence[LoopConfig], cpu_workers: int, c
                 else:
                     network_s += seconds
                 if stage == "correct":
-                    waited_s /= min(cpu_workers, max(1, -(-_synthetic_count(config) // CHUNK)))
+                    waited_s /= min(cpu_workers, max(1, round(_work_s(past, config, t, stage) / PART_S)))
                 if stage not in ("panel", "evaluate") or t == config.generations:
                     chain_s += waited_s
         begun.add(key)

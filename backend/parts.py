@@ -10,7 +10,7 @@ from core.config import LoopConfig, PartConfig, digest, parse
 from core.errors import InvalidConfig, UnknownPart
 from core.loop import Run
 from core.policies import POLICIES
-from core.protocols import Corrections, Corrector, Domain, Memo, Part, Reference, Shelf, Tick, silent
+from core.protocols import Corrections, Corrector, Domain, Memo, Part, Reference, Shelf, Tick, cost_of, silent
 
 NONE = "none"
 
@@ -100,6 +100,10 @@ class LazyCorrector:
     @property
     def splittable(self) -> bool:
         return self.build().splittable
+
+    @property
+    def cost_s(self) -> float:
+        return cost_of(self.build())
 
     def correct(self, samples: Any, *, rows: slice = slice(None), seed: int = 0, tick: Tick = silent) -> Corrections:
         return self.build().correct(samples, rows=rows, seed=seed, tick=tick)

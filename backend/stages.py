@@ -340,6 +340,21 @@ def _row_of(lease: Lease) -> tuple[Any, ...]:
     )
 
 
+def told_of_rejected(counts: Mapping[str, int]) -> str:
+    """What became of a generation's rejected samples, in words; "" where there were none."""
+    redrawn, rejected = counts.get("redrawn", 0), counts.get("rejected", 0)
+    if not redrawn and not rejected:
+        return ""
+    if "redrawn" in counts:
+        left = f"{_samples(rejected)} still rejected and left out" if rejected else "none was left out"
+        return f"{_samples(redrawn)} rejected and drawn anew; {left}."
+    return f"{_samples(rejected)} rejected and {'left out of training' if 'dropped' in counts else 'let in raw'}."
+
+
+def _samples(count: int) -> str:
+    return f"{count} sample{' was' if count == 1 else 's were'}"
+
+
 def _held(session: Session, lease: Lease) -> Stage:
     row = session.get(Stage, (lease.loop_id, lease.generation, lease.stage, lease.part))
     if row is None or row.token != lease.token or row.state != "running":
@@ -376,6 +391,8 @@ def _record(session: Session, loop: Loop, config: LoopConfig, t: int) -> None:
         )  # fmt: skip
         for name, value in record.metrics.items():
             session.merge(MetricValue(loop_id=loop.id, generation=t, name=name, value=finite(value)))
+        if told := told_of_rejected(record.counts):
+            note(session, loop, "rejected", f"Generation {t}: {told}", t)
         loop.generation = max(loop.generation, t)
         session.flush()
     recorded = session.scalar(select(func.count()).select_from(Generation).where(Generation.loop_id == loop.id))

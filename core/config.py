@@ -76,8 +76,14 @@ class CorrectionConfig(Options):
         title="Correct",
         description="Inside the loop (the next generation learns from it), at the measured output only, or both.",
     )
-    rejected: Literal["drop", "keep raw"] = Field(
-        "drop", title="Rejected samples", description="Leave them out of training, or let their raw form in."
+    rejected: Literal["drop", "redraw", "keep raw"] = Field(
+        "drop",
+        title="Rejected samples",
+        description="Leave them out of training; draw them anew, and leave out what is still rejected; or let their "
+        "raw form in.",
+    )
+    attempts: int = Field(
+        2, ge=1, le=20, title="Redraws", description="How often a rejected sample is drawn anew, where it is."
     )
 
 

@@ -2,6 +2,7 @@
 answer or a sentence on the page: ``message`` says what was wrong (with the value), ``hint`` what to do about it."""
 
 from collections.abc import Iterable
+from typing import Any
 
 
 class LoopscopeError(Exception):
@@ -22,6 +23,16 @@ class LoopscopeError(Exception):
 
     def __str__(self) -> str:
         return f"{self.message} {self.hint}".strip()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _revived, (type(self), self.args, self.__dict__)  # subclasses are made from other arguments
+
+
+def _revived(kind: type[LoopscopeError], args: tuple[Any, ...], state: dict[str, Any]) -> LoopscopeError:
+    """An error on the other side of a process boundary."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class InvalidConfig(LoopscopeError):

@@ -16,12 +16,14 @@ import numpy as np
 
 from core.config import LoopConfig, digest
 from core.policies import Policy, compose
-from core.protocols import Corrections, Corrector, Domain, Memo, Reference, Shelf, Tick, silent
+from core.protocols import Corrections, Corrector, Domain, Memo, Reference, Shelf, Tick, cost_of, silent
 from core.records import GenerationRecord, Item, Outcome, count_statuses, usable
+from core.redraw import redraw_rejected
 from core.seeds import seed_for
 
-CHUNK = 32
-"""Samples per part of a correct stage: small enough to cancel and to spread over workers, large enough to pay."""
+PART_S, MOST_PARTS = 1.0, 64
+"""Work of one part of a correct stage, seconds of one core by the corrector's own word: small enough to spread over
+workers, large enough to be worth a lease; and how many leases are enough for any fleet."""
 
 
 @dataclass(frozen=True)
@@ -110,19 +112,36 @@ def synthesize(run: Run, t: int, part: int = 0) -> None:
         seed=seed_for(config.seed, t, "synthesize"),
         tick=run.tick,
     )
-    run.shelf.save(t, "raw", Item(samples.arrays()))
+    run.shelf.save(t, "raw", Item(samples.arrays(), {"parts": parts_of(run, "correct")}))
 
 
 def correct(run: Run, t: int, part: int) -> None:
-    """Correct one chunk of generation t's synthetic training set."""
+    """Correct one share of generation t's synthetic training set; draw what is rejected anew, if the loop says so."""
     if run.corrector is None:
         raise ValueError("a loop without a corrector has no correct stage")
-    samples = run.domain.real(run.config.n).with_arrays(run.shelf.load(t, "raw").arrays)
-    rows = _rows(part, parts_of(run, "correct"), len(samples))
-    seed = seed_for(run.config.seed, t, "correct", part)
-    run.shelf.save(
-        t, f"corrected-{part}", _as_item(run.corrector.correct(samples, rows=rows, seed=seed, tick=run.tick))
-    )
+    config, raw = run.config, run.shelf.load(t, "raw")
+    samples, parts = run.domain.real(config.n).with_arrays(raw.arrays), _parts_planned(run, raw)
+    rows, seed = _rows(part, parts, len(samples)), seed_for(config.seed, t, "correct")
+    corrections = run.corrector.correct(samples, rows=rows, seed=seed, tick=run.tick)
+    drawn = np.zeros(len(corrections.outcomes), dtype=np.int64)
+    if config.correction.rejected == "redraw":
+
+        def draw(row: int, attempt: int) -> Any:
+            fresh = run.domain.generator().sample(
+                run.shelf.load(t - 1, "model"),
+                samples.labels[row : row + 1],
+                guidance=config.sampling.guidance_synthesis,
+                seed=seed_for(config.seed, t, f"redraw-{attempt}", row),
+            )
+            return samples.with_arrays(fresh.arrays())
+
+        corrections, drawn = redraw_rejected(
+            run.corrector, samples, rows, corrections, draw,
+            attempts=config.correction.attempts, seed=seed, tick=run.tick,
+        )  # fmt: skip
+    item = _as_item(corrections)
+    outcomes = [o | {"redrawn": int(n)} for o, n in zip(item.meta["outcomes"], drawn, strict=True)]
+    run.shelf.save(t, f"corrected-{part}", Item(item.arrays, {"outcomes": outcomes, "parts": parts}))
 
 
 def panel(run: Run, t: int, part: int = 0) -> None:
@@ -194,7 +213,9 @@ def parts_of(run: Run, stage: str) -> int:
     """How many parts a stage is done in; the same wherever it runs."""
     if stage != "correct" or run.corrector is None or not run.corrector.splittable:
         return 1
-    return max(1, -(-run.policy.synthetic_count(run.config.n) // CHUNK))
+    count = run.policy.synthetic_count(run.config.n)
+    parts = round(count * cost_of(run.corrector) / PART_S)
+    return max(1, min(count, MOST_PARTS, parts if parts < 3 else -(-parts // 4) * 4))  # 2 or 4 workers end together
 
 
 def needs_of(config: LoopConfig, t: int, stage: str) -> tuple[tuple[int, str], ...]:
@@ -243,13 +264,24 @@ def _synthetic_set(run: Run, k: int) -> tuple[Any, dict[str, int]]:
     real = run.domain.real(run.config.n)
     if not corrects_in_loop(run.config):
         return real.with_arrays(run.shelf.load(k, "raw").arrays), {}
-    items = [run.shelf.load(k, f"corrected-{part}") for part in range(parts_of(run, "correct"))]
+    items = [run.shelf.load(k, "corrected-0")]
+    items += [run.shelf.load(k, f"corrected-{part}") for part in range(1, _parts_planned(run, items[0]))]
     first, *others = (real.with_arrays(_samples_only(item.arrays)) for item in items)
     samples = first.concat(others)
     outcomes = [outcome for item in items for outcome in item.meta["outcomes"]]
-    if run.config.correction.rejected == "drop":
+    counts = count_statuses(outcomes)
+    if run.config.correction.rejected == "redraw":
+        counts["redrawn"] = sum(outcome.get("redrawn", 0) > 0 for outcome in outcomes)
+    if run.config.correction.rejected != "keep raw":
+        counts["dropped"] = counts["rejected"]
         samples = samples.take(np.flatnonzero(usable(outcomes)))
-    return samples, count_statuses(outcomes)
+    return samples, counts
+
+
+def _parts_planned(run: Run, item: Item) -> int:
+    """In how many parts a set is (or was) corrected: as many as were queued, whatever a corrector costs by now."""
+    once = -(-run.policy.synthetic_count(run.config.n) // 32)  # of sets that do not say, made before they did
+    return int(item.meta.get("parts", once))
 
 
 def _as_item(corrections: Corrections) -> Item:

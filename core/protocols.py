@@ -128,7 +128,8 @@ class Corrector(Protocol):
     """A self-correction function.
 
     ``splittable`` says whether rows can be corrected apart from one another. ``correct`` returns the ``rows`` of the
-    batch only; a part that needs the whole batch (matching) looks at all of it.
+    batch only; a part that needs the whole batch (matching) looks at all of it. One whose samples cost much less or
+    much more than COST_S has an attribute ``cost_s`` beside these.
     """
 
     @property
@@ -137,6 +138,15 @@ class Corrector(Protocol):
     def correct(
         self, samples: Any, *, rows: slice = slice(None), seed: int = 0, tick: Tick = silent
     ) -> Corrections: ...
+
+
+COST_S = 1 / 32
+"""What a corrector that does not say so is taken to cost."""
+
+
+def cost_of(corrector: Corrector) -> float:
+    """About the seconds of one core that correcting a sample takes (``cost_s``): what work is split by."""
+    return float(getattr(corrector, "cost_s", COST_S))
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,8 @@ class Outcome:
         moved_m: mean joint distance between input and output (motion), metres; the tracking error of a simulation.
         residual_force_bw: mean help from outside the physics, in body weights; 0 where nothing was simulated.
         before, after: named measures of the sample, e.g. ``penetration_mm``.
+        simulation: what a simulation of it needed and how well it followed (forces in body weights, torques in newton
+            metres, errors in millimetres); empty where nothing was simulated.
     """
 
     status: Status
@@ -37,6 +39,7 @@ class Outcome:
     residual_force_bw: float = 0.0
     before: Mapping[str, float] = field(default_factory=dict)
     after: Mapping[str, float] = field(default_factory=dict)
+    simulation: Mapping[str, float] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
         return {
@@ -46,6 +49,7 @@ class Outcome:
             "residual_force_bw": self.residual_force_bw,
             "before": dict(self.before),
             "after": dict(self.after),
+            "simulation": dict(self.simulation),
         }
 
 
@@ -56,7 +60,8 @@ class GenerationRecord:
     Attributes:
         index: 0 is the model trained on real data alone.
         metrics: by name of the domain's metric registry.
-        counts: training samples by origin: real, synthetic, corrected, unchanged, rejected.
+        counts: training samples by origin (real, synthetic) and corrections by outcome: corrected, unchanged, rejected,
+            and of the rejected ones dropped and redrawn.
         training: what the learner reported (loss, steps).
         seconds: wall time by stage, parts summed.
     """

@@ -144,6 +144,7 @@ def _verbs(view: "LoopView") -> str:
     if view.generation >= 0:
         bits.append(link("Curves", button=True, tab="compare", loops=view.id))
         bits.append(link("Motions", button=True, tab="inspect", loop=view.id))
+        bits.append(link("Audit a corrector on it", button=True, tab="audit", loop=view.id))
     bits.append(link("Clone with edits", button=True, tab="launch", clone=view.id))
     extend = (
         '<span class="ls-row" data-form><label>Extend by <input name="generations" type="number" min="1" value="5" '
@@ -185,7 +186,7 @@ def _generations(generations: "Sequence[GenerationView]") -> str:
     """What each generation learned from, and how long it took."""
     if not generations:
         return ""
-    names = ("real", "synthetic", "corrected", "unchanged", "rejected")
+    names = ("real", "synthetic", "corrected", "unchanged", "redrawn", "rejected", "dropped")
     shown = [n for n in names if any(n in g.counts for g in generations)]
     heads = "".join(f'<th class="ls-right">{n}</th>' for n in shown)
     rows = "".join(

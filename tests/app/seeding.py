@@ -26,12 +26,16 @@ class Silent:
     """A queue that wakes nobody."""
 
     sent: list[Message] = field(default_factory=list)
+    audits: list[str] = field(default_factory=list)
 
     def send(self, messages: Sequence[Message]) -> None:
         self.sent += messages
 
     def prepare(self, loop_id: str) -> None:
         del loop_id
+
+    def audit(self, audit_id: str) -> None:
+        self.audits.append(audit_id)
 
     def waiting(self, queue: str) -> int | None:
         return sum(message.queue == queue for message in self.sent)

@@ -287,3 +287,21 @@ def test_facts_are_kept_and_the_rest_is_not(backend: Backend) -> None:
     shelf.save(0, "model", Item(meta={"counts": {"real": 1}, "weights": "many"}))
     pending: Pending = shelf.pending[0, "model"]
     assert pending.facts == {"counts": {"real": 1}}
+
+
+@pytest.mark.parametrize(
+    ("counts", "sentence"),
+    [
+        ({"real": 9, "synthetic": 9}, ""),
+        ({"corrected": 9, "rejected": 0, "dropped": 0}, ""),
+        ({"rejected": 2, "dropped": 2}, "2 samples were rejected and left out of training."),
+        ({"rejected": 1}, "1 sample was rejected and let in raw."),
+        ({"redrawn": 3, "rejected": 0, "dropped": 0}, "3 samples were rejected and drawn anew; none was left out."),
+        (
+            {"redrawn": 3, "rejected": 1, "dropped": 1},
+            "3 samples were rejected and drawn anew; 1 sample was still rejected and left out.",
+        ),
+    ],
+)
+def test_what_became_of_rejected_samples_is_told(counts: dict[str, int], sentence: str) -> None:
+    assert stages.told_of_rejected(counts) == sentence

@@ -3,9 +3,11 @@ from typing import Any
 
 import pytest
 
-from backend import loops
+from backend import audits, auditwork, loops
+from backend.audits import AuditConfig
 from backend.context import Backend
-from backend.tables import Leader, utc_now
+from backend.tables import AuditJob, Leader, utc_now
+from core.config import PartConfig
 from tests.backend.leases import claimed, messages, start
 from tests.backend.test_stages import silence
 from worker import reconciler
@@ -46,6 +48,20 @@ def test_lost_messages_are_sent_again_when_the_queue_is_empty(
     reconcile(backend)
     reconcile(backend)  # one waits now, which is enough
     assert messages(backend) == [first]
+
+
+def test_audits_are_taken_up_again_too(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = AuditConfig(corrector=PartConfig(kind="kinematic"))
+    view = audits.start(backend, config)
+    assert auditwork.claim(backend, view.id, "gone") is not None
+    with backend.database.write() as session:
+        session.get_one(AuditJob, view.id).heartbeat_at = utc_now() - timedelta(hours=1)
+    reconcile(backend)
+    assert audits.show(backend, view.id).state == "queued"
+    assert backend.queue.audits == [view.id, view.id]  # type: ignore[attr-defined]
+    monkeypatch.setattr(reconciler, "RESEND_AFTER_S", -1.0)
+    reconcile(backend)
+    assert backend.queue.audits == [view.id] * 3  # type: ignore[attr-defined]
 
 
 def test_a_broker_that_is_down_is_left_alone(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,6 +44,21 @@ def test_the_queue_gives_the_numbers_of_one_process(backend: Backend, policy: st
     assert through_the_queue(backend, config) == alone
 
 
+def test_redraws_through_the_queue_are_those_of_one_process_and_are_told(backend: Backend) -> None:
+    config = toy_config(corrector="clip", generations=2, clip={"limit": 0.337})  # rejects half of what is drawn
+    config = config.model_copy(update={"correction": CorrectionConfig(rejected="redraw")})
+    run = build_run(check(config), shelf=MemoryShelf(), memo=MemoryMemo())
+    alone = [(r.index, dict(r.metrics), dict(r.counts)) for r in run_loop(run)]
+    assert through_the_queue(backend, config) == alone
+    counts = alone[1][2]
+    assert counts["redrawn"] > 30 > counts["rejected"] == counts["dropped"] > 0
+    sentences = [e.sentence for e in loops.events(backend, loops.list_loops(backend)[0].id) if e.kind == "rejected"]
+    assert sentences[0] == (
+        f"Generation 1: {counts['redrawn']} samples were rejected and drawn anew; "
+        f"{counts['rejected']} samples were still rejected and left out."
+    )
+
+
 def test_the_order_of_stages_does_not_matter(make_backend: Any) -> None:
     config = toy_config(corrector="clip", generations=3)
     one, other = make_backend(), make_backend(home=Path(make_backend().settings.home) / "other")
