@@ -1,10 +1,11 @@
 """What the 3-D viewer shows: panes with the addresses of their motions, by loop, generation and sample."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from app.theme import ARM_COLOURS, FURTHER_COLOURS
+from backend.outcomes import help_sentence
 
 if TYPE_CHECKING:
     from backend.views import LoopView, PanelView
@@ -88,6 +89,7 @@ def one_loop(view: "LoopView", panel: "PanelView", index: int, *, last: int, sta
             "ghost_url": motion_url(view.id, t, "raw", index) if kind == "corrected" else None,
             "ghost_color": ARM_COLOURS["raw"],
             "note": None,
+            "facts": facts_of(outcome) if kind == "corrected" else None,
         }
         for kind in KINDS
     ]
@@ -119,6 +121,7 @@ def across_loops(
                 "ghost_url": motion_url(view.id, generation, "raw", index) if there and kind == "corrected" else None,
                 "ghost_color": ARM_COLOURS["raw"],
                 "note": note,
+                "facts": facts_of(outcome_of(panel, index)) if panel is not None and kind == "corrected" else None,
             }
         )
         prefetch += [
@@ -159,6 +162,16 @@ def pane_colours(chosen: "Sequence[tuple[LoopView, Kind]]") -> list[str]:
         used.add(colour)
         colours[i] = colour
     return colours
+
+
+def facts_of(outcome: Mapping[str, Any]) -> str:
+    """Sentences below a corrected motion: what was done, and how much help a simulation needed."""
+    status, reason = outcome.get("status"), str(outcome.get("reason") or "").rstrip(".")
+    if not status:
+        return "No corrector has looked at this sample."
+    # The reason of a rejection stands across the pane.
+    done = f"{reason[0].upper()}{reason[1:]}." if reason and status != "rejected" else ""
+    return " ".join(part for part in (done, help_sentence(outcome) or "Nothing was simulated.") if part)
 
 
 def _corrected_words(outcome: dict[str, Any], in_loop: bool) -> str:

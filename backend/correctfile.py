@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
+from backend.correctreport import Trial, check_target, write_report
 from backend.motionfiles import SUFFIXES, Unit, read_motion_file, write_motion
 from core import rotations as R
 from core.artefacts import measure, tracks_of
@@ -46,6 +47,7 @@ class CorrectReport(BaseModel):
     after: Measures | None
     tracking_error_m: float
     residual_force_bw: float
+    simulation: dict[str, float]
     seconds: float
     motion_seconds: float
     notes: list[str]
@@ -58,6 +60,8 @@ def correct_file(
     kind: str = "physics",
     options: Mapping[str, Any] | None = None,
     unit: Unit = "auto",
+    report_path: str | Path | None = None,
+    file_name: str = "",
     tick: Tick = silent,
 ) -> CorrectReport:
     """Read, correct and write a motion file; frame rate, skeleton and joint names stay.
@@ -67,11 +71,13 @@ def correct_file(
         kind: a corrector of the registry that works on motions and needs no reference data.
         options: of that corrector.
         unit: length unit of a BVH input.
+        report_path: ``.html`` or ``.png``, where to write curves before and after; for a rejected motion too.
+        file_name: what the report calls the input; "" for the name that it has.
 
     Raises:
         InvalidMotion: for an unreadable input or a suffix that cannot be written.
-        UnknownPart, InvalidConfig: for a corrector or an option that does not exist or does not suit.
-        LoopscopeError: when the output cannot be written.
+        UnknownPart, InvalidConfig: for a corrector, an option or a form of report that does not exist or does not suit.
+        LoopscopeError: when the output or the report cannot be written.
     """
     from corrector.registry import CORRECTORS
 
@@ -82,6 +88,8 @@ def correct_file(
         )
     if kind not in CORRECTORS:
         raise UnknownPart("corrector", kind, CORRECTORS, "kind")
+    if report_path is not None:
+        check_target(report_path)
     part = CORRECTORS[kind]
     checked = parse(part.options, dict(options or {}), "options")
     source = read_motion_file(input_path, unit=unit)
@@ -96,13 +104,32 @@ def correct_file(
     fixed = _first(corrections.samples, motion)
     if not rejected:
         _write(target, write_motion(fixed, target.suffix))
+    after = None if rejected else fixed
+    if report_path is not None:
+        chosen = tuple(name for name in type(checked).model_fields if name in checked.model_fields_set)
+        trial = Trial(
+            file=file_name or Path(input_path).name,
+            form=f"{source.format.upper()}, lengths in {source.unit}",
+            corrector=part.title,
+            options=checked.model_dump(mode="json"),
+            chosen=chosen,
+            before=motion,
+            after=after,
+            outcome=outcome,
+            tracks={name: track[0] for name, track in corrections.tracks.items()},
+            notes=tuple(notes),
+            seconds=seconds,
+            left_out=len(source.motion) - len(motion),
+        )
+        write_report(trial, report_path)
     return CorrectReport(
         status=outcome.status,
         reason=outcome.reason,
         before=Measures(**asdict(measure(motion))),
-        after=None if rejected else Measures(**asdict(measure(fixed))),
+        after=None if after is None else Measures(**asdict(measure(after))),
         tracking_error_m=outcome.moved_m,
         residual_force_bw=outcome.residual_force_bw,
+        simulation=dict(outcome.simulation),
         seconds=seconds,
         motion_seconds=motion.seconds,
         notes=notes,

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from backend.outcomes import rejected_frame
+from backend.tracks import stance_of_motion, track_of
 from core.artefacts import artefact_tracks
 from core.body import body_of
 from core.errors import InvalidMotion
@@ -19,7 +21,11 @@ from core.motion import Motion
 
 MAGIC = b"LSM1"
 DTYPES: dict[str, np.dtype[Any]] = {"f4": np.dtype("<f4"), "u1": np.dtype("u1")}
-RESIDUAL_FORCE = ("residual_force", "residual_force_bw")  # names under which correctors leave that track
+TRACKS: Mapping[str, tuple[str, ...]] = {  # by their names here: those under which correctors leave them
+    "residual_force": ("residual_force_bw", "residual_force"),
+    "residual_torque": ("residual_torque_nm",),
+    "tracking_error": ("tracking_error_m",),
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,7 +48,8 @@ def encode(
     Args:
         title: what the pane is called.
         outcome: the corrector's outcome (``status``, ``reason``), or None.
-        tracks: (T,) per-frame tracks of the corrector; the residual force (body weights) is drawn.
+        tracks: (T,) per-frame tracks of the corrector. Residual force (body weights), residual torque (N m) and
+            tracking error (m) are sent where they are not zero throughout.
 
     Raises:
         InvalidMotion: when the motion has no frame.
@@ -59,14 +66,15 @@ def encode(
             "positions": ("f4", positions),
             "rotations": ("f4", rotations),
             "contact": ("u1", found.contact),
+            "stance": ("u1", stance_of_motion(motion)),
             "foot_height": ("f4", found.foot_height_m),
             "skate": ("f4", found.skate_m_s),
             "penetration": ("f4", found.penetration_m),
         }
-        for name in RESIDUAL_FORCE:
-            track = np.asarray((tracks or {}).get(name, np.zeros(0)))
-            if track.shape == (len(motion),):
-                arrays["residual_force"] = ("f4", track)
+        for name, known_as in TRACKS.items():
+            track = track_of(tracks or {}, known_as, len(motion))
+            if track is not None:
+                arrays[name] = ("f4", track)
         packed = {name: np.ascontiguousarray(array, dtype=DTYPES[kind]) for name, (kind, array) in arrays.items()}
     entries, offset = [], 0
     for name, array in packed.items():
@@ -81,6 +89,7 @@ def encode(
         "title": title,
         "status": (outcome or {}).get("status"),
         "reason": (outcome or {}).get("reason"),
+        "rejected_frame": rejected_frame(outcome),
         "body": [primitive.as_dict(skeleton.sides[primitive.joint]) for primitive in body.primitives],
         "feet": [{"name": skeleton.joint_names[j], "joint": j} for j in skeleton.feet],
         "arrays": entries,

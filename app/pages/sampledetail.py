@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.markup import arm_mark, colour_mark, download, esc, number
 from app.viewer_embed import KINDS, Kind, motion_url, outcome_of, pane_colours, panel_url
+from backend.outcomes import help_sentence, simulation_rows
 
 if TYPE_CHECKING:
     from backend.views import LoopView, PanelView
@@ -43,22 +44,20 @@ def outcome_words(outcome: Mapping[str, Any]) -> str:
         return '<p class="ls-soft">No corrector has looked at this sample.</p>'
     words = STATUS_WORDS.get(status, status)
     reason = str(outcome.get("reason") or "")
-    facts = []
+    facts = ""
     if status == "corrected":
-        facts.append(f"moved {1000 * float(outcome.get('moved_m') or 0):.0f} mm on average")
-    residual = float(outcome.get("residual_force_bw") or 0)
-    if residual > 0:
-        facts.append(f"help from outside the physics: {number(residual)} body weights on average")
-    more = f" {esc('; '.join(facts).capitalize())}." if facts else ""
+        facts = f" Moved {1000 * float(outcome.get('moved_m') or 0):.0f} mm on average."
     because = f' <span class="ls-soft">({esc(reason)})</span>' if reason else ""
     state = "failed" if status == "rejected" else ""
-    return f'<p style="margin:6px 0"><span data-state="{state}">{esc(words)}</span>{more}{because}</p>'
+    told = f"{esc(facts)}{because} {esc(help_sentence(outcome))}".rstrip()
+    return f'<p style="margin:6px 0"><span data-state="{state}">{esc(words)}</span>{told}</p>'
 
 
 def _measures(outcome: Mapping[str, Any]) -> str:
     before, after = outcome.get("before") or {}, outcome.get("after") or {}
     names = [name for name in before if isinstance(before[name], int | float)]
-    if not names:
+    simulated = simulation_rows(outcome.get("simulation") or {})
+    if not names and not simulated:
         return ""
     rows = ""
     for name in names:
@@ -69,6 +68,11 @@ def _measures(outcome: Mapping[str, Any]) -> str:
             f"<tr><td>{esc(title)}{f' ({esc(unit)})' if unit else ''}</td>"
             f'<td class="ls-right ls-num">{number(before[name])}</td>'
             f'<td class="ls-right ls-num">{number(now)}</td><td class="ls-right ls-num ls-soft">{change}</td></tr>'
+        )
+    for title, unit, value in simulated:
+        rows += (
+            f"<tr><td>{esc(title)} ({esc(unit)})</td><td></td>"
+            f'<td class="ls-right ls-num">{number(value)}</td><td></td></tr>'
         )
     return (
         '<table aria-label="Measures of this motion"><thead><tr><th>This motion</th><th class="ls-right">raw</th>'

@@ -60,10 +60,12 @@ def test_a_rejected_motion_writes_nothing(tmp_path: Path) -> None:
     leaping = motion.root_position_m.copy()
     leaping[15:] += [0.0, 40.0, 0.0]
     path = saved(replace(motion, root_position_m=leaping), tmp_path)
-    report = correct_file(path, tmp_path / "out.npz", kind="physics", options={"simulate": "always"})
+    told = tmp_path / "report.html"
+    report = correct_file(path, tmp_path / "out.npz", kind="physics", options={"simulate": "always"}, report_path=told)
     assert report.status == "rejected" and report.reason
     assert report.after is None
     assert not (tmp_path / "out.npz").exists()
+    assert "rejected: frame 15" in told.read_text() and "simulate = always" in told.read_text()
 
 
 def test_an_exporters_rest_pose_is_left_out(tmp_path: Path) -> None:
@@ -81,6 +83,20 @@ def test_a_floating_file_is_noted(tmp_path: Path) -> None:
     path = saved(replace(motion, root_position_m=motion.root_position_m + [0.0, 0.3, 0.0]), tmp_path)
     report = correct_file(path, tmp_path / "out.npz", kind="none")
     assert any("above the floor" in note for note in report.notes)
+
+
+def test_a_report_stands_beside_the_motion(tmp_path: Path) -> None:
+    motion = walker(40)
+    sunken = replace(motion, root_position_m=motion.root_position_m - [0.0, 0.12, 0.0])
+    path, told = saved(sunken, tmp_path), tmp_path / "report.html"
+    report = correct_file(path, tmp_path / "out.npz", kind="kinematic", report_path=told, file_name="<mine>.npz")
+    page = told.read_text()
+    assert report.reason in page
+    assert "&lt;mine&gt;.npz (NPZ, lengths in m)" in page
+    assert f"{report.before.penetration_mm:.0f}" in page
+    with pytest.raises(InvalidConfig, match=r"\.pdf"):
+        correct_file(path, tmp_path / "other.npz", kind="kinematic", report_path=tmp_path / "report.pdf")
+    assert not (tmp_path / "other.npz").exists()
 
 
 def test_wrong_requests_are_refused_in_words(tmp_path: Path) -> None:

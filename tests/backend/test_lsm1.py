@@ -9,7 +9,8 @@ from backend.lsm1 import decode, encode
 from core.artefacts import tracks_of
 from core.body import body_of
 from core.errors import InvalidMotion
-from core.motion import Motion
+from core.motion import Motion, batch_of
+from corrector.contacts import stance_of
 from tests.backend.walker import walker
 
 
@@ -22,13 +23,14 @@ def test_arrays_are_the_motions_own() -> None:
         ("positions", positions),
         ("rotations", rotations),
         ("contact", tracks.contact),
+        ("stance", stance_of(batch_of([motion]))[0]),
         ("foot_height", tracks.foot_height_m),
         ("skate", tracks.skate_m_s),
         ("penetration", tracks.penetration_m),
     ):
         assert scene.arrays[name].shape == expected.shape
         assert np.allclose(scene.arrays[name], expected, atol=1e-6)
-    assert set(scene.arrays) == {"positions", "rotations", "contact", "foot_height", "skate", "penetration"}
+    assert set(scene.arrays) == {"positions", "rotations", "contact", "stance", "foot_height", "skate", "penetration"}
 
 
 def test_header_names_body_feet_and_outcome() -> None:
@@ -55,13 +57,43 @@ def test_arrays_begin_at_multiples_of_four(frames: int) -> None:
     assert len(data) == 8 + length + last["offset"] + -(-size // 4) * 4
 
 
-def test_residual_force_is_sent_where_it_was_simulated() -> None:
+def test_tracks_are_sent_where_something_was_simulated() -> None:
+    ramp = np.linspace(0, 1, 5)
+    sent = {"residual_force_bw": ramp, "residual_torque_nm": 30 * ramp, "tracking_error_m": ramp / 10, "other": ramp}
+    arrays = decode(encode(walker(5), title="", tracks=sent)).arrays
+    assert np.allclose(arrays["residual_force"], ramp)
+    assert np.allclose(arrays["residual_torque"], 30 * ramp)
+    assert np.allclose(arrays["tracking_error"], ramp / 10)
+    assert "other" not in arrays
+    nothing = {name: np.zeros(5) for name in sent}
+    assert not {"residual_force", "residual_torque", "tracking_error"} & set(
+        decode(encode(walker(5), title="", tracks=nothing)).arrays
+    )
+
+
+def test_tracks_under_their_old_name_or_of_another_length() -> None:
     force = np.linspace(0, 1, 5)
-    for name in ("residual_force_bw", "residual_force"):
-        scene = decode(encode(walker(5), title="", tracks={name: force, "other": np.zeros(5)}))
-        assert np.allclose(scene.arrays["residual_force"], force)
-    assert "other" not in scene.arrays
+    assert "residual_force" in decode(encode(walker(5), title="", tracks={"residual_force": force})).arrays
     assert "residual_force" not in decode(encode(walker(6), title="", tracks={"residual_force": force})).arrays
+
+
+def test_a_rejection_names_its_frame() -> None:
+    def frame_of(outcome: dict[str, str] | None) -> int | None:
+        found: int | None = decode(encode(walker(3), title="", outcome=outcome)).header["rejected_frame"]
+        return found
+
+    assert frame_of({"status": "rejected", "reason": "The body fell: in frame 2 it lies."}) == 2
+    assert frame_of({"status": "rejected", "reason": "It is too fast."}) is None
+    assert frame_of({"status": "corrected", "reason": "lifted in frame 2"}) is None
+    assert frame_of(None) is None
+
+
+def test_long_motions_stay_small() -> None:
+    """Bytes grow with positions and rotations; what the strip draws adds a few bytes per frame and foot."""
+    motion = walker(10_000)
+    joints, feet = motion.skeleton.joint_count, len(motion.skeleton.feet)
+    figures = 4 * (3 + 4) * joints
+    assert len(encode(motion, title="")) < 10_000 * (figures + feet * (4 + 4 + 1 + 1) + 4) + 10_000
 
 
 def test_broken_frames_are_passed_on() -> None:

@@ -49,8 +49,12 @@ export interface Motion {
   readonly positions: Float32Array;
   /** (T, J, 4) global, wxyz. */
   readonly rotations: Float32Array;
-  /** (T, F) 1 where the foot bears on the ground. */
+  /** Frame that the rejection names; null where it names none. */
+  readonly rejectedFrame: number | null;
+  /** (T, F) 1 where a sole is near the floor. */
   readonly contact: Uint8Array;
+  /** (T, F) 1 where the foot stands: low and slow. As `contact` in recordings that do not say. */
+  readonly stance: Uint8Array;
   /** (T, F) lowest point of the sole, m. */
   readonly footHeight: Float32Array;
   /** (T, F) m/s while in contact, else 0. */
@@ -59,6 +63,10 @@ export interface Motion {
   readonly penetration: Float32Array;
   /** (T,) body weights; null where nothing was simulated. */
   readonly residualForce: Float32Array | null;
+  /** (T,) N m; null where nothing was simulated. */
+  readonly residualTorque: Float32Array | null;
+  /** (T,) m between the simulated body and what it follows; null where nothing was simulated. */
+  readonly trackingError: Float32Array | null;
   /** Frames that held NaN or infinity and were replaced by their nearest readable neighbour. */
   readonly brokenFrames: number;
 }
@@ -80,6 +88,7 @@ interface Header {
   parents: number[];
   status?: Status;
   reason?: string | null;
+  rejected_frame?: number | null;
   body: Shape[];
   feet: Foot[];
   arrays: ArrayEntry[];
@@ -109,6 +118,7 @@ export function decodeMotion(buffer: ArrayBuffer): Motion {
   const rotations = required(floats("rotations", [frames, joints, 4]), "rotations");
   const perFoot = [frames, feet.length];
   const brokenFrames = repairFrames(frames, [positions, rotations]);
+  const contact = (read("contact", "u1", perFoot) as Uint8Array | null) ?? new Uint8Array(frames * feet.length);
   return {
     fps: header.fps,
     frames,
@@ -120,11 +130,15 @@ export function decodeMotion(buffer: ArrayBuffer): Motion {
     feet,
     positions,
     rotations,
-    contact: (read("contact", "u1", perFoot) as Uint8Array | null) ?? new Uint8Array(frames * feet.length),
+    rejectedFrame: header.rejected_frame ?? null,
+    contact,
+    stance: (read("stance", "u1", perFoot) as Uint8Array | null) ?? contact,
     footHeight: floats("foot_height", perFoot) ?? new Float32Array(frames * feet.length),
     skate: floats("skate", perFoot) ?? new Float32Array(frames * feet.length),
     penetration: floats("penetration", [frames]) ?? new Float32Array(frames),
-    residualForce: floats("residual_force", [frames]),
+    residualForce: somewhere(floats("residual_force", [frames])),
+    residualTorque: somewhere(floats("residual_torque", [frames])),
+    trackingError: somewhere(floats("tracking_error", [frames])),
     brokenFrames,
   };
 }
@@ -177,6 +191,11 @@ function readArray(
   // A slice, because a view must start at a multiple of 4 and because frames are repaired in place.
   const bytes = buffer.slice(start, end);
   return dtype === "f4" ? new Float32Array(bytes) : new Uint8Array(bytes);
+}
+
+/** A track, if it says anything: zero throughout means that nothing was simulated. */
+function somewhere(track: Float32Array | null): Float32Array | null {
+  return track?.some((value) => value !== 0) ? track : null;
 }
 
 function required<T>(value: T | null, name: string): T {

@@ -60,6 +60,7 @@ export class Pane {
   private readonly sentence = element("div", "lsv-sentence");
   private readonly banner = element("div", "lsv-banner");
   private readonly note = element("div", "lsv-note");
+  private readonly facts = element("div", "lsv-facts");
 
   constructor(
     spec: PaneSpec,
@@ -74,7 +75,7 @@ export class Pane {
     this.sentence.setAttribute("role", "status");
     this.banner.setAttribute("role", "note");
     this.view.append(this.sentence, this.banner, this.note);
-    this.root.append(head, this.view);
+    this.root.append(head, this.view, this.facts);
     setText(this.sentence, null);
     this.writeWords();
   }
@@ -219,6 +220,7 @@ export class Pane {
     this.root.setAttribute("aria-label", spec.subtitle ? `${spec.title}: ${spec.subtitle}` : spec.title);
     this.subtitle.textContent = spec.subtitle;
     this.subtitle.title = spec.subtitle;
+    setText(this.facts, spec.facts);
     const status = motion?.status ?? null;
     setText(this.status, status === null ? null : STATUS_WORDS[status]);
     this.status.dataset.status = status ?? "";

@@ -12,6 +12,8 @@ export interface PaneSpec {
   readonly ghost_url: string | null;
   readonly ghost_color: string;
   readonly note: string | null;
+  /** What was done to the motion, in sentences below the pane; null leaves no room for them. */
+  readonly facts: string | null;
 }
 
 export interface Spec {
@@ -65,6 +67,7 @@ function paneOf(raw: Record<string, unknown>, index: number): PaneSpec {
     ghost_url: text(raw.ghost_url),
     ghost_color: color(raw.ghost_color) ?? DEFAULT_GHOST_COLOR,
     note: text(raw.note),
+    facts: text(raw.facts),
   };
 }
 

@@ -1,79 +1,76 @@
-/** What goes wrong, frame by frame: one band per pane on the clock's time axis; click or drag jumps. */
+/** What goes wrong, frame by frame: a row per measure, a line per pane, on the clock's time axis; click or drag jumps. */
 
-import { element } from "./dom";
-import { ALARM_COLOR } from "./figure";
-import { durationOf, type Motion } from "./motion";
-import type { PaneSpec } from "./spec";
+import { drawRow, INK, lineColor, plotHeightOf, ticksOf } from "./chart";
+import { element, setText } from "./dom";
+import { rowsOf, type StripBand, type StripRow } from "./rows";
 import type { Theme } from "./theme";
-
-export interface StripBand {
-  readonly spec: PaneSpec;
-  readonly motion: Motion;
-}
 
 /** Room left and right of the time axis; the scrubber keeps the same. */
 export const GUTTER_LEFT_PX = 124;
 export const GUTTER_RIGHT_PX = 66;
 
-const HEIGHT_ROW_PX = 26;
-const CONTACT_ROW_PX = 11;
-const AREA_ROW_PX = 15;
-const ROW_GAP_PX = 3;
-const BAND_GAP_PX = 11;
-const TITLE_PX = 16;
-const AXIS_PX = 18;
+const FOLDED_KEY = "loopscope.strip.folded";
+const TIP_GAP_PX = 14;
 
-const INK = {
-  light: { text: "#1F2733", soft: "#586474", line: "#D3D9E0", field: "#F4F6F9" },
-  dark: { text: "#E6EAF0", soft: "#A3AEBD", line: "#3A424F", field: "#1C212A" },
-} as const;
-
-interface Row {
-  readonly label: string;
-  readonly height: number;
-  /** Text at the right: the value at the top of the row. */
-  readonly scale: string;
-  draw(context: CanvasRenderingContext2D, band: StripBand, x: (frame: number) => number, top: number): void;
+/** A row on the screen. */
+interface Shown {
+  readonly root: HTMLElement;
+  readonly name: HTMLButtonElement;
+  readonly title: HTMLElement;
+  readonly canvas: HTMLCanvasElement;
+  readonly scale: HTMLElement;
+  readonly high: HTMLElement;
+  readonly low: HTMLElement;
 }
 
 export class Strip {
   readonly root = element("div", "lsv-strip");
-  private readonly canvas = element("canvas", "lsv-strip-canvas");
+  private readonly plots = element("div", "lsv-plots");
+  private readonly axis = element("div", "lsv-axis");
   private readonly cursor = element("div", "lsv-cursor");
+  private readonly hover = element("div", "lsv-cursor lsv-hover");
+  private readonly tip = element("div", "lsv-tip");
+  private readonly legend = element("div", "lsv-legend");
+  private readonly folded = new Set<string>(remembered());
+  private readonly shown = new Map<string, Shown>();
   private bands: readonly StripBand[] = [];
+  private rows: readonly StripRow[] = [];
   private duration = 0;
   private width = 0;
   private theme: Theme = "light";
 
   constructor(private readonly onSeek: (time: number) => void) {
-    this.canvas.setAttribute("role", "img");
-    const legend = element("div", "lsv-legend");
-    for (const [sign, words] of LEGEND) {
-      const entry = element("span", "lsv-legend-entry");
-      entry.append(element("span", `lsv-sign lsv-sign-${sign}`), document.createTextNode(words));
-      legend.append(entry);
-    }
-    this.root.append(this.canvas, this.cursor, legend);
-    this.canvas.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      this.canvas.setPointerCapture(event.pointerId);
-      this.seekTo(event);
+    this.root.setAttribute("role", "group");
+    this.root.setAttribute("aria-label", "Measures by frame");
+    this.hover.hidden = this.tip.hidden = true;
+    const area = element("div", "lsv-plot-area");
+    area.append(this.plots, this.axis, this.cursor, this.hover, this.tip);
+    this.root.append(area, this.legend);
+    area.addEventListener("pointerdown", (event) => {
+      if (event.button !== 0 || isButton(event.target)) return;
+      area.setPointerCapture(event.pointerId);
+      this.onSeek(this.timeAt(event));
     });
-    this.canvas.addEventListener("pointermove", (event) => {
-      if (this.canvas.hasPointerCapture(event.pointerId)) this.seekTo(event);
+    area.addEventListener("pointermove", (event) => {
+      if (area.hasPointerCapture(event.pointerId)) this.onSeek(this.timeAt(event));
+      this.showTip(event);
     });
+    area.addEventListener("pointerleave", () => this.hideTip());
   }
 
   setBands(bands: readonly StripBand[], duration: number): void {
     this.bands = bands;
     this.duration = duration;
-    const names = bands.map((band) => band.spec.title).join(", ");
-    this.canvas.setAttribute("aria-label", `Foot height, contact, skate, penetration by frame: ${names}`);
+    this.rows = rowsOf(bands);
+    this.root.hidden = bands.length === 0;
+    this.hideTip();
+    this.arrange();
     this.draw();
   }
 
   setTheme(theme: Theme): void {
     this.theme = theme;
+    this.writeLegend();
     this.draw();
   }
 
@@ -84,227 +81,183 @@ export class Strip {
   }
 
   setTime(time: number): void {
-    const share = this.duration > 0 ? Math.min(time / this.duration, 1) : 0;
-    this.cursor.style.transform = `translateX(${GUTTER_LEFT_PX + share * this.plotWidth}px)`;
+    this.cursor.style.transform = `translateX(${this.xAt(time)}px)`;
   }
 
   private get plotWidth(): number {
     return Math.max(this.width - GUTTER_LEFT_PX - GUTTER_RIGHT_PX, 1);
   }
 
-  private seekTo(event: PointerEvent): void {
-    const x = event.clientX - this.canvas.getBoundingClientRect().left - GUTTER_LEFT_PX;
-    this.onSeek((x / this.plotWidth) * this.duration);
+  private xAt(time: number): number {
+    const share = this.duration > 0 ? Math.min(time / this.duration, 1) : 0;
+    return GUTTER_LEFT_PX + share * this.plotWidth;
+  }
+
+  private timeAt(event: PointerEvent): number {
+    const x = event.clientX - this.root.getBoundingClientRect().left - GUTTER_LEFT_PX;
+    return Math.min(Math.max(x / this.plotWidth, 0), 1) * this.duration;
+  }
+
+  /** Rows are kept by key, so that nothing on the screen is rebuilt when motions change. */
+  private arrange(): void {
+    for (const [key, { root }] of this.shown) {
+      if (this.rows.some((row) => row.key === key)) continue;
+      root.remove();
+      this.shown.delete(key);
+    }
+    this.rows.forEach((row, i) => {
+      const made = this.shown.get(row.key) ?? this.newRow(row.key);
+      this.shown.set(row.key, made);
+      if (this.plots.children[i] !== made.root) this.plots.insertBefore(made.root, this.plots.children[i] ?? null);
+      made.title.textContent = row.title;
+      made.name.title = `${row.meaning}. Click to fold or unfold.`;
+      setText(made.high, row.high.toFixed(row.digits));
+      setText(made.low, shortUnit(row.unit));
+      made.scale.style.height = `${plotHeightOf(row)}px`;
+      made.canvas.setAttribute("aria-label", wordsOf(row));
+      this.showFold(row.key);
+    });
+    this.writeLegend();
+  }
+
+  private newRow(key: string): Shown {
+    const root = element("div", "lsv-row");
+    root.dataset.row = key;
+    const name = element("button", "lsv-row-name");
+    name.type = "button";
+    const title = element("span", "lsv-row-title");
+    name.append(title, element("span", "lsv-chevron"));
+    name.addEventListener("click", () => {
+      if (!this.folded.delete(key)) this.folded.add(key);
+      remember([...this.folded]);
+      this.showFold(key);
+      this.draw();
+    });
+    const canvas = element("canvas", "lsv-row-canvas");
+    canvas.setAttribute("role", "img");
+    const scale = element("div", "lsv-row-scale");
+    const high = element("span", "lsv-row-high");
+    const low = element("span", "lsv-row-low");
+    scale.append(high, low);
+    root.append(name, canvas, scale);
+    return { root, name, title, canvas, scale, high, low };
+  }
+
+  private showFold(key: string): void {
+    const shown = this.shown.get(key);
+    if (shown === undefined) return;
+    const open = !this.folded.has(key);
+    shown.name.setAttribute("aria-expanded", String(open));
+    shown.root.toggleAttribute("data-folded", !open);
   }
 
   private draw(): void {
-    this.root.hidden = this.bands.length === 0;
     if (this.bands.length === 0 || this.width === 0) return;
-    const ink = INK[this.theme];
-    const layout = this.bands.map((band) => rowsFor(band, this.bands, this.theme));
-    const heights = layout.map((rows) => TITLE_PX + rows.reduce((sum, row) => sum + row.height + ROW_GAP_PX, 0));
-    const height = heights.reduce((sum, h) => sum + h + BAND_GAP_PX, 0) - BAND_GAP_PX + AXIS_PX;
-    const ratio = window.devicePixelRatio || 1;
-    this.canvas.width = Math.round(this.width * ratio);
-    this.canvas.height = Math.round(height * ratio);
-    this.canvas.style.height = `${height}px`;
-    this.cursor.style.height = `${height - AXIS_PX}px`;
-    const context = this.canvas.getContext("2d");
-    if (context === null) return;
-    context.scale(ratio, ratio);
-    context.font = "11px system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif";
-    context.textBaseline = "middle";
-    let top = 0;
-    this.bands.forEach((band, i) => {
-      this.drawBand(context, band, layout[i], top, ink);
-      top += heights[i] + BAND_GAP_PX;
+    for (const row of this.rows) {
+      const canvas = this.shown.get(row.key)?.canvas;
+      if (canvas && !this.folded.has(row.key)) drawRow(canvas, row, this.plotWidth, this.duration, this.theme);
+    }
+    const ticks = ticksOf(this.duration, this.plotWidth).map((second) => {
+      const tick = element("span", "lsv-tick", `${second} s`);
+      tick.style.left = `${this.xAt(second)}px`;
+      return tick;
     });
-    this.drawAxis(context, height, ink);
+    this.axis.replaceChildren(...ticks);
+    this.axis.style.color = INK[this.theme].soft;
   }
 
-  private drawBand(
-    context: CanvasRenderingContext2D,
-    band: StripBand,
-    rows: readonly Row[],
-    bandTop: number,
-    ink: (typeof INK)[Theme],
-  ): void {
-    const { motion, spec } = band;
-    const end = this.duration > 0 ? durationOf(motion) / this.duration : 1;
-    const x = (frame: number) =>
-      GUTTER_LEFT_PX + (motion.frames > 1 ? (frame / (motion.frames - 1)) * end : 0) * this.plotWidth;
-    context.textAlign = "left";
-    context.fillStyle = spec.color;
-    context.fillRect(0, bandTop + 2, 10, 10);
-    context.fillStyle = ink.text;
-    context.font = context.font.replace(/^(?:600 )?/, "600 ");
-    context.fillText(fitted(context, spec.title, this.width - 32), 16, bandTop + 8);
-    context.font = context.font.replace(/^600 /, "");
-    let top = bandTop + TITLE_PX;
-    for (const row of rows) {
-      context.fillStyle = ink.field;
-      context.fillRect(GUTTER_LEFT_PX, top, this.plotWidth, row.height);
-      context.fillStyle = ink.soft;
-      context.textAlign = "right";
-      context.fillText(row.label, GUTTER_LEFT_PX - 10, top + row.height / 2);
-      context.textAlign = "left";
-      context.fillText(row.scale, GUTTER_LEFT_PX + this.plotWidth + 8, top + row.height / 2);
-      row.draw(context, band, x, top);
-      top += row.height + ROW_GAP_PX;
-    }
-  }
-
-  private drawAxis(context: CanvasRenderingContext2D, height: number, ink: (typeof INK)[Theme]): void {
-    const wanted = this.duration / Math.max(this.plotWidth / 90, 1);
-    const step = [0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60].find((s) => s >= wanted) ?? 60;
-    context.fillStyle = ink.soft;
-    context.strokeStyle = ink.line;
-    context.textAlign = "center";
-    for (let time = 0; time <= this.duration + 1e-6; time += step) {
-      const x = GUTTER_LEFT_PX + (this.duration > 0 ? time / this.duration : 0) * this.plotWidth;
-      context.beginPath();
-      context.moveTo(x, height - AXIS_PX);
-      context.lineTo(x, height - AXIS_PX + 3);
-      context.stroke();
-      context.fillText(`${Number(time.toFixed(2))} s`, x, height - 7);
-    }
-  }
-}
-
-const LEGEND: readonly (readonly [string, string])[] = [
-  ["left", "left foot"],
-  ["right", "right foot (dashed)"],
-  ["contact", "in contact"],
-  ["alarm", "skate: sliding while in contact, m/s; below floor: deepest point, cm"],
-  ["force", "residual force: help from outside, body weights"],
-];
-
-/** All bands share their scales, so that heights can be compared between panes. */
-function rowsFor(band: StripBand, all: readonly StripBand[], theme: Theme): Row[] {
-  const top = (of: (motion: Motion) => Float32Array | null, least: number, most: number) =>
-    Math.min(Math.max(least, ...all.map(({ motion }) => largest(of(motion)))), most);
-  const lift = top((m) => m.footHeight, 0.1, 1);
-  const skate = top((m) => m.skate, 0.2, 5);
-  const depth = top((m) => m.penetration, 0.02, 1);
-  const rows: Row[] = [
-    { label: "foot height", height: HEIGHT_ROW_PX, scale: `${lift.toFixed(2)} m`, draw: footHeights(lift, theme) },
-    { label: "contact", height: CONTACT_ROW_PX, scale: "left, right", draw: contacts },
-    {
-      label: "skate",
-      height: AREA_ROW_PX,
-      scale: `${skate.toFixed(2)} m/s`,
-      draw: area(AREA_ROW_PX, skate, ALARM_COLOR, (motion, frame) => {
-        const feet = motion.feet.length;
-        return largest(motion.skate.subarray(frame * feet, (frame + 1) * feet));
-      }),
-    },
-    {
-      label: "below floor",
-      height: AREA_ROW_PX,
-      scale: `${(depth * 100).toFixed(1)} cm`,
-      draw: area(AREA_ROW_PX, depth, ALARM_COLOR, (motion, frame) => motion.penetration[frame]),
-    },
-  ];
-  if (band.motion.residualForce !== null) {
-    const force = top((m) => m.residualForce, 0.2, 10);
-    const color = theme === "light" ? "#586474" : "#A3AEBD";
-    rows.push({
-      label: "residual force",
-      height: AREA_ROW_PX,
-      scale: `${force.toFixed(2)} BW`,
-      draw: area(AREA_ROW_PX, force, color, (motion, frame) => motion.residualForce?.[frame] ?? 0),
+  private writeLegend(): void {
+    const entries = this.bands.map(({ title, color }) => {
+      const sign = element("span", "lsv-sign");
+      sign.style.borderColor = lineColor(color, this.theme);
+      return legendEntry(sign, title);
     });
+    if (this.rows.some((row) => row.lines.some((line) => line.stance !== null))) {
+      entries.push(legendEntry(element("span", "lsv-sign lsv-sign-stance"), "bar: the foot stands"));
+    }
+    if (this.bands.some(({ motion }) => motion.rejectedFrame !== null)) {
+      entries.push(legendEntry(element("span", "lsv-sign lsv-sign-rejected"), "rejected in this frame"));
+    }
+    this.legend.replaceChildren(...entries);
   }
-  return rows;
-}
 
-function footHeights(top_m: number, theme: Theme): Row["draw"] {
-  return (context, { motion, spec }, x, top) => {
-    const feet = motion.feet.length;
-    const y = (height: number) => top + HEIGHT_ROW_PX - 4 - clamp(height / top_m, -0.1, 1) * (HEIGHT_ROW_PX - 6);
-    context.strokeStyle = theme === "light" ? "#9AA4B1" : "#5B6675";
-    context.lineWidth = 0.75;
-    context.beginPath();
-    context.moveTo(x(0), y(0));
-    context.lineTo(x(motion.frames - 1), y(0));
-    context.stroke();
-    for (let foot = 0; foot < feet; foot++) {
-      context.strokeStyle = mixed(spec.color, theme === "dark" ? "#FFFFFF" : "#000000", 0.2);
-      context.lineWidth = 1.5;
-      context.setLineDash(isRight(motion, foot) ? [4, 3] : []);
-      context.beginPath();
-      for (let frame = 0; frame < motion.frames; frame++) {
-        context.lineTo(x(frame), y(motion.footHeight[frame * feet + foot]));
-      }
-      context.stroke();
+  /** Values of the row under the pointer, pane by pane, at the pointer's moment. */
+  private showTip(event: PointerEvent): void {
+    const target = event.target instanceof Element ? event.target.closest<HTMLElement>(".lsv-row") : null;
+    const row = this.rows.find(({ key }) => key === target?.dataset.row);
+    if (row === undefined || isButton(event.target) || target?.hasAttribute("data-folded")) {
+      this.hideTip();
+      return;
     }
-    context.setLineDash([]);
-  };
-}
-
-const contacts: Row["draw"] = (context, { motion, spec }, x, top) => {
-  const feet = motion.feet.length;
-  const height = (CONTACT_ROW_PX - 2) / Math.max(feet, 1);
-  const order = motion.feet.map((_, foot) => foot);
-  order.sort((a, b) => Number(isRight(motion, a)) - Number(isRight(motion, b)));
-  const rank = order.map((_, foot) => order.indexOf(foot));
-  context.fillStyle = spec.color;
-  for (let foot = 0; foot < feet; foot++) {
-    context.globalAlpha = isRight(motion, foot) ? 0.65 : 1;
-    const row = top + 1 + rank[foot] * height;
-    for (let frame = 0; frame < motion.frames; frame++) {
-      if (!motion.contact[frame * feet + foot]) continue;
-      const first = frame;
-      while (frame + 1 < motion.frames && motion.contact[(frame + 1) * feet + foot]) frame++;
-      const left = x(Math.max(first - 0.5, 0));
-      context.fillRect(left, row, x(Math.min(frame + 0.5, motion.frames - 1)) - left, height - 1);
-    }
+    const time = this.timeAt(event);
+    const fps = Math.max(...this.bands.map(({ motion }) => motion.fps));
+    const lines = row.lines.map((line) => {
+      const entry = element("div", "lsv-tip-line");
+      const sign = element("span", "lsv-sign");
+      sign.style.borderColor = lineColor(line.band.color, this.theme);
+      entry.append(sign, document.createTextNode(reading(row, line, time)));
+      return entry;
+    });
+    const frame = Math.round(time * fps);
+    const head = element("div", "lsv-tip-head", `${row.title}, frame ${frame}, ${(frame / fps).toFixed(2)} s`);
+    this.tip.replaceChildren(head, ...lines);
+    this.tip.hidden = this.hover.hidden = false;
+    const x = this.xAt(time);
+    this.hover.style.transform = `translateX(${x}px)`;
+    const box = this.root.getBoundingClientRect();
+    const left = x + TIP_GAP_PX + this.tip.offsetWidth > this.width ? x - TIP_GAP_PX - this.tip.offsetWidth : x + TIP_GAP_PX;
+    this.tip.style.transform = `translate(${left}px, ${event.clientY - box.top + TIP_GAP_PX}px)`;
   }
-  context.globalAlpha = 1;
-};
 
-function area(
-  height: number,
-  top_value: number,
-  color: string,
-  value: (motion: Motion, frame: number) => number,
-): Row["draw"] {
-  return (context, { motion }, x, top) => {
-    context.fillStyle = color;
-    context.beginPath();
-    context.moveTo(x(0), top + height);
-    for (let frame = 0; frame < motion.frames; frame++) {
-      context.lineTo(x(frame), top + height - clamp(value(motion, frame) / top_value, 0, 1) * (height - 1));
-    }
-    context.lineTo(x(motion.frames - 1), top + height);
-    context.fill();
-  };
+  private hideTip(): void {
+    this.tip.hidden = this.hover.hidden = true;
+  }
 }
 
-function isRight(motion: Motion, foot: number): boolean {
-  return /^r(ight|_|[A-Z])/i.test(motion.feet[foot].name);
+function reading(row: StripRow, { band, values, stance }: StripRow["lines"][number], time: number): string {
+  const frame = Math.round(time * band.motion.fps);
+  if (frame >= values.length) return `${band.title}: has ended`;
+  if (!Number.isFinite(values[frame])) return `${band.title}: no value`;
+  const stands = stance === null ? "" : stance[frame] ? ", stands" : ", swings";
+  return `${band.title}: ${values[frame].toFixed(row.digits)} ${row.unit}${stands}`;
 }
 
-function largest(values: Float32Array | null): number {
-  let most = 0;
-  for (const value of values ?? []) if (value > most) most = value;
-  return most;
+/** For a screen reader: what the lines reach. */
+function wordsOf(row: StripRow): string {
+  const lines = row.lines.map(({ band, values }) => {
+    const most = values.reduce((high, value) => (value > high ? value : high), 0);
+    return `${band.title} up to ${most.toFixed(row.digits)}`;
+  });
+  return `${row.title}, ${row.unit}: ${lines.join(", ")}`;
 }
 
-function clamp(value: number, low: number, high: number): number {
-  return Math.min(Math.max(value, low), high);
+function legendEntry(sign: HTMLElement, words: string): HTMLElement {
+  const entry = element("span", "lsv-legend-entry");
+  entry.append(sign, document.createTextNode(words));
+  return entry;
 }
 
-/** `share` of the way from one #rrggbb to another. */
-function mixed(from: string, to: string, share: number): string {
-  const channel = (color: string, i: number) => parseInt(color.slice(1 + 2 * i, 3 + 2 * i), 16);
-  const parts = [0, 1, 2].map((i) => Math.round(channel(from, i) + (channel(to, i) - channel(from, i)) * share));
-  return `rgb(${parts.join(" ")})`;
+function shortUnit(unit: string): string {
+  return unit === "body weights" ? "BW" : unit;
 }
 
-function fitted(context: CanvasRenderingContext2D, text: string, width: number): string {
-  if (context.measureText(text).width <= width) return text;
-  let end = text.length;
-  while (end > 1 && context.measureText(`${text.slice(0, end)}…`).width > width) end--;
-  return `${text.slice(0, end)}…`;
+function isButton(target: EventTarget | null): boolean {
+  return target instanceof Element && target.closest("button") !== null;
+}
+
+function remembered(): string[] {
+  try {
+    const value: unknown = JSON.parse(localStorage.getItem(FOLDED_KEY) ?? "[]");
+    return Array.isArray(value) ? value.filter((key) => typeof key === "string") : [];
+  } catch {
+    return []; // storage may be closed to this page
+  }
+}
+
+function remember(keys: readonly string[]): void {
+  try {
+    localStorage.setItem(FOLDED_KEY, JSON.stringify(keys));
+  } catch {
+    // Then rows open again with the next page.
+  }
 }

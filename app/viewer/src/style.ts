@@ -95,18 +95,43 @@ ${ROOT} .lsv-range::-webkit-slider-thumb { -webkit-appearance: none; width: 16px
   border-radius: 50%; border: 2px solid var(--lsv-paper); background: var(--lsv-accent); }
 ${ROOT} .lsv-range::-moz-range-thumb { width: 12px; height: 12px; border-radius: 50%; border: 2px solid var(--lsv-paper);
   background: var(--lsv-accent); }
+${ROOT} .lsv-facts { min-height: 68px; padding: 5px 2px 0; color: var(--lsv-soft); font-size: 12.5px; line-height: 1.36; }
 ${ROOT} .lsv-strip { position: relative; margin-top: 6px; }
-${ROOT} .lsv-strip-canvas { display: block; width: 100%; cursor: ew-resize; touch-action: pan-y; }
-${ROOT} .lsv-cursor { position: absolute; left: -.5px; top: 0; width: 1.5px; background: var(--lsv-text);
+${ROOT} .lsv-plot-area { position: relative; cursor: ew-resize; touch-action: pan-y; user-select: none;
+  -webkit-user-select: none; }
+${ROOT} .lsv-row { display: grid; align-items: start; padding-bottom: 6px;
+  grid-template-columns: ${GUTTER_LEFT_PX}px minmax(0, 1fr) ${GUTTER_RIGHT_PX}px; }
+${ROOT} .lsv-row-canvas { display: block; width: 100%; }
+${ROOT} .lsv-row-name { appearance: none; margin: 0; padding: 0 10px 0 0; border: 0; background: none; box-shadow: none;
+  height: 28px; display: flex; align-items: center; justify-content: flex-end; gap: 5px; cursor: pointer; min-width: 0;
+  font: inherit; font-size: 12px; line-height: 1.15; color: var(--lsv-soft); text-align: right; }
+${ROOT} .lsv-row-name:hover { color: var(--lsv-text); }
+${ROOT} .lsv-row-title { overflow: hidden; text-overflow: ellipsis; white-space: nowrap; }
+${ROOT} .lsv-chevron { flex: none; width: 6px; height: 6px; margin: -3px 1px 0 2px; transform: rotate(45deg);
+  border: solid currentColor; border-width: 0 1.5px 1.5px 0; }
+${ROOT} .lsv-row[data-folded] { padding-bottom: 2px; }
+${ROOT} .lsv-row[data-folded] .lsv-row-name { height: 18px; }
+${ROOT} .lsv-row[data-folded] .lsv-chevron { transform: rotate(-45deg); margin-top: 0; }
+${ROOT} .lsv-row[data-folded] .lsv-row-canvas, ${ROOT} .lsv-row[data-folded] .lsv-row-scale { display: none; }
+${ROOT} .lsv-row-scale { padding-left: 8px; display: flex; flex-direction: column;
+  justify-content: space-between; font-size: 11.5px; line-height: 1.2; color: var(--lsv-soft);
+  font-variant-numeric: tabular-nums; cursor: default; }
+${ROOT} .lsv-axis { position: relative; height: 16px; font-size: 11.5px; line-height: 16px; }
+${ROOT} .lsv-tick { position: absolute; transform: translateX(-50%); white-space: nowrap; color: inherit; }
+${ROOT} .lsv-cursor { position: absolute; left: -.75px; top: 0; bottom: 16px; width: 1.5px; background: var(--lsv-text);
   pointer-events: none; }
+${ROOT} .lsv-hover { opacity: .35; }
+${ROOT} .lsv-tip { position: absolute; left: 0; top: 0; z-index: 3; padding: 5px 9px; border-radius: 6px; pointer-events: none;
+  background: var(--lsv-paper); border: 1px solid var(--lsv-line); box-shadow: 0 2px 8px rgba(0,0,0,.18);
+  font-size: 12px; white-space: nowrap; font-variant-numeric: tabular-nums; }
+${ROOT} .lsv-tip-head { color: var(--lsv-soft); }
+${ROOT} .lsv-tip-line { display: flex; align-items: center; gap: 7px; }
 ${ROOT} .lsv-legend { display: flex; flex-wrap: wrap; gap: 2px 16px; margin-top: 4px; padding-left: ${GUTTER_LEFT_PX}px;
   color: var(--lsv-soft); font-size: 12px; }
 ${ROOT} .lsv-legend-entry { display: inline-flex; align-items: center; gap: 6px; }
 ${ROOT} .lsv-sign { flex: none; width: 16px; height: 0; border-top: 2px solid currentColor; }
-${ROOT} .lsv-sign-right { border-top-style: dashed; }
-${ROOT} .lsv-sign-contact { height: 5px; border: 0; background: currentColor; }
-${ROOT} .lsv-sign-alarm { height: 9px; border: 0; background: #E6007E; }
-${ROOT} .lsv-sign-force { height: 9px; border: 0; background: currentColor; }
+${ROOT} .lsv-sign-stance { height: 4px; border: 0; background: currentColor; }
+${ROOT} .lsv-sign-rejected { width: 0; height: 13px; border: 0; border-left: 2px dashed #E6007E; }
 ${ROOT} .lsv-help { display: grid; grid-template-columns: repeat(auto-fill, minmax(250px, 1fr)); gap: 4px 20px;
   margin: 4px 0 8px; padding: 10px 12px; border: 1px solid var(--lsv-line); border-radius: 8px; }
 ${ROOT} .lsv-help-entry { display: flex; gap: 10px; color: var(--lsv-text); }

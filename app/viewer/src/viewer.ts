@@ -14,7 +14,8 @@ import { Sharpness } from "./sharpness";
 import { parseSpec, type Spec } from "./spec";
 import { STAGE_COLORS } from "./stage";
 import { MotionStore } from "./store";
-import { Strip, type StripBand } from "./strip";
+import type { StripBand } from "./rows";
+import { Strip } from "./strip";
 import { injectStyle } from "./style";
 import { type Theme, ThemeWatch } from "./theme";
 
@@ -172,7 +173,7 @@ export class MotionViewer implements Viewer {
     }
     const bands = this.panes
       .filter((pane): pane is Pane & { motion: Motion } => pane.motion !== null)
-      .map((pane): StripBand => ({ spec: pane.spec, motion: pane.motion }));
+      .map(({ spec, motion }): StripBand => ({ title: spec.title, color: spec.color, motion }));
     this.strip.setBands(bands, this.clock.duration);
     this.showState();
     this.invalidate();

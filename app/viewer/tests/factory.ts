@@ -8,6 +8,8 @@ export interface Options {
   rotations?: (frame: number, joint: number) => [number, number, number, number];
   contact?: (frame: number, foot: number) => number;
   skate?: (frame: number, foot: number) => number;
+  /** Further arrays, by name: the element type and one value per frame. */
+  tracks?: Record<string, readonly ["f4" | "u1", (frame: number) => number]>;
   cutBytes?: number;
 }
 
@@ -31,6 +33,13 @@ export function lsm1(options: Options = {}): ArrayBuffer {
     ["positions", "f4", [frames, JOINTS, 3], table(JOINTS, (t, j) => position(t, j))],
     ["rotations", "f4", [frames, JOINTS, 4], table(JOINTS, (t, j) => rotation(t, j))],
     ["skate", "f4", [frames, FEET], table(FEET, (t, f) => [skate(t, f)])],
+    ...Object.entries(options.tracks ?? {}).map(([name, [dtype, value]]): [string, "f4" | "u1", number[], number[]] => [
+      name,
+      dtype,
+      // With one foot, a track of feet has the same values as one of frames.
+      ["stance", "foot_height"].includes(name) ? [frames, FEET] : [frames],
+      Array.from({ length: frames }, (_, frame) => value(frame)),
+    ]),
     ["from_the_future", "f4", [frames], Array(frames).fill(7)],
   ];
   let offset = 0;

@@ -52,3 +52,21 @@ test("shapes of joints that do not exist are left out", () => {
   const body = [{ joint: 9, kind: "sphere", center: [0, 0, 0], radius: 1, side: "center" }];
   assert.equal(decodeMotion(lsm1({ header: { body } })).body.length, 0);
 });
+
+test("tracks of a simulation are there, and null where they are zero throughout", () => {
+  const motion = decodeMotion(
+    lsm1({ tracks: { residual_torque: ["f4", (t) => 10 * t], tracking_error: ["f4", (t) => t / 100], residual_force: ["f4", () => 0] } }),
+  );
+  assert.deepEqual([...(motion.residualTorque ?? [])], [0, 10, 20, 30]);
+  assert.ok(near(motion.trackingError?.[3] ?? 0, 0.03));
+  assert.equal(motion.residualForce, null);
+});
+
+test("a recording that says nothing of stance or of a frame still opens", () => {
+  const old = decodeMotion(lsm1({ contact: (t) => t % 2 }));
+  assert.deepEqual([...old.stance], [...old.contact]);
+  assert.equal(old.rejectedFrame, null);
+  const newer = decodeMotion(lsm1({ header: { rejected_frame: 2 }, tracks: { stance: ["u1", () => 1] } }));
+  assert.deepEqual([...newer.stance], [1, 1, 1, 1]);
+  assert.equal(newer.rejectedFrame, 2);
+});
