@@ -12,13 +12,15 @@ from core.motion import MotionBatch
 from core.protocols import Corrections, Reference, Tick, silent
 from corrector.bounds import Bounds, builtin_bounds, learn_bounds
 from corrector.denoise import denoise
-from corrector.floor import settle
+from corrector.floor import lift, settle
+from corrector.lock import lock
+from corrector.offsets import offsets_of
 from corrector.report import Improved, correct_rows
 from corrector.stance import anchor
 
 Array = R.Array
 
-BOUNDS_VERSION = 3
+BOUNDS_VERSION = 4
 
 
 class KinematicOptions(Options):
@@ -38,7 +40,13 @@ class KinematicOptions(Options):
     anchor: bool = Field(
         True,
         title="Stance anchor",
-        description="Take away steady sliding of the standing foot beyond what the class's real windows show.",
+        description="Take away steady sliding beyond what the class's real windows show by their feet and their poses.",
+    )
+    lock: bool = Field(
+        True,
+        title="Foot lock",
+        description="Bend the legs where standing feet slip more than in the class's real windows, as far as brings "
+        "their slip back to the usual one.",
     )
 
 
@@ -64,16 +72,24 @@ def take_steps(batch: MotionBatch, bounds: Bounds, options: KinematicOptions) ->
         batch, weight = denoise(batch, bounds)
         for i in np.flatnonzero(weight > 0):
             notes[i].append("de-noised")
+    if options.floor or options.anchor:
+        offsets = offsets_of(batch, bounds.prior, bounds.rows_of(batch.labels))
     if options.floor:
-        batch, shift, lift = settle(batch, bounds)
+        batch, shift = settle(batch, bounds, offsets)
         for i in np.flatnonzero(np.abs(shift) > 0):
             notes[i].append(f"shifted {shift[i] * 100:+.1f} cm")
-        for i in np.flatnonzero(lift > 0):
-            notes[i].append(f"lifted by up to {lift[i] * 100:.1f} cm")
     if options.anchor:
-        batch, speed = anchor(batch, bounds)
+        batch, speed = anchor(batch, bounds, offsets)
         for i in np.flatnonzero(speed > 0):
             notes[i].append(f"foot slide of {speed[i]:.2f} m/s removed")
+    if options.lock:
+        batch, firmly = lock(batch, bounds)
+        for i in np.flatnonzero(firmly > 0):
+            notes[i].append(f"feet held by {firmly[i] * 100:.0f} %")
+    if options.floor:
+        batch, height = lift(batch, bounds)
+        for i in np.flatnonzero(height > 0):
+            notes[i].append(f"lifted by up to {height[i] * 100:.1f} cm")
     touched = np.array([bool(note) for note in notes], dtype=bool)
     return Steps(batch, [", ".join(note) for note in notes], touched)
 

@@ -1,40 +1,37 @@
-"""Step 3: anchor the standing foot where it slides as no real foot of the class does.
+"""Step 3: take away steady sliding that no real window of the class shows.
 
-Only the part of the slide that is constant over the window is taken away, from the root's path. Windows whose contacts
-agree less than those of real windows (noise, flight) are left as they are, and so are slides too fast to be one.
+Only the part of the slide that is constant over the window is taken away, from the root's path: what the standing foot
+and the motion of the pose agree on. Slides too fast to be one are left as they are, and so are windows whose contacts
+agree less than those of real windows (noise, flight), as far as the feet have a say in their class.
 """
 
 from dataclasses import replace
 
 import numpy as np
 
-from core import rotations as R
 from core.body import REFERENCE_LEG_M
 from core.motion import MotionBatch
+from core.rotations import Array
 from corrector.bounds import Bounds
-from corrector.features import surface_of, turned, window_yaw
+from corrector.features import turned, window_yaw
 from corrector.filters import smoothstep
-from corrector.slide import slide_of
+from corrector.offsets import Offsets
 
-Array = R.Array
-
-RAMP = 0.5  # all of the slide is removed at 1.5 times the bound
 GUARD_ERRORS = 2.0
-LEAST_CERTAINTY, FULL_CERTAINTY = 0.8, 1.0  # of the least that real windows of the class show
+LEAST_CERTAINTY, FULL_CERTAINTY = 0.7, 1.0  # of the least that real windows of the class show
 FASTEST_SLIDE_M_S = 1.0
 
 
-def anchor(batch: MotionBatch, bounds: Bounds) -> tuple[MotionBatch, Array]:
+def anchor(batch: MotionBatch, bounds: Bounds, offsets: Offsets) -> tuple[MotionBatch, Array]:
     """Motions without excess slide, and (N,) the speed that was taken away, m/s."""
-    rows = bounds.rows_of(batch.labels)
-    slide = slide_of(batch, surface_of(batch))
-    excess = np.nan_to_num(slide.velocity_m_s - bounds.slide_center_m_s[rows])
+    rows, slide = bounds.rows_of(batch.labels), offsets.slide
+    gauge = bounds.slide if offsets.pose_slide_m_s is not None else bounds.slide_alone
+    excess, weight = gauge.excess(slide.velocity_m_s, offsets.pose_slide_m_s, rows, GUARD_ERRORS * slide.error_m_s)
     speed = np.linalg.norm(excess, axis=-1)
-    room = bounds.slide_radius_m_s[rows] + GUARD_ERRORS * slide.error_m_s
     agreement = slide.certainty / bounds.slide_certainty[rows]
-    weight = smoothstep((speed / room - 1) / RAMP)
-    weight *= smoothstep((agreement - LEAST_CERTAINTY) / (FULL_CERTAINTY - LEAST_CERTAINTY))
-    weight *= speed <= FASTEST_SLIDE_M_S * batch.skeleton.leg_length_m / REFERENCE_LEG_M
+    agreeing = smoothstep((agreement - LEAST_CERTAINTY) / (FULL_CERTAINTY - LEAST_CERTAINTY))
+    weight = weight * np.where(gauge.share[rows] > 0, agreeing, 1.0)
+    weight = weight * (speed <= FASTEST_SLIDE_M_S * batch.skeleton.leg_length_m / REFERENCE_LEG_M)
     if not weight.any():
         return batch, weight * speed
     velocity = turned(weight[:, None] * excess, window_yaw(batch))

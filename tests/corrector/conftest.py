@@ -11,6 +11,7 @@ from core import rotations as R
 from core.motion import MotionBatch
 from core.protocols import Corrector, Reference, Tick, silent
 from core.records import Item
+from corrector.bounds import Bounds, learn_bounds
 from corrector.registry import CORRECTORS
 from model.datasets import deepmimic
 
@@ -40,6 +41,12 @@ def dataset() -> Any:
 @pytest.fixture(scope="session")
 def reference(dataset: Any) -> Reference:
     return Reference(dataset.train(120), dataset.digest, CountingMemo())
+
+
+@pytest.fixture(scope="session")
+def bounds(reference: Reference) -> Bounds:
+    """What the correctors learn from the reference."""
+    return learn_bounds(reference.real)
 
 
 @pytest.fixture(scope="session")

@@ -1,35 +1,43 @@
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
 
 from core.errors import Cancelled
-from core.motion import MotionBatch
+from core.motion import MotionBatch, lateral_axis, mirrored
 from core.protocols import Reference
 from corrector.report import moved_m
 from tests.core.bodies import standing
 from tests.corrector.conftest import CountingMemo, Make, jittered, raised, same, slid
 
 
-def test_real_training_windows_are_left_alone_bit_for_bit(make: Make, reference: Reference) -> None:
+def test_real_training_windows_are_left_alone(make: Make, reference: Reference) -> None:
     result = make("kinematic").correct(reference.real)
-    assert {o.status for o in result.outcomes} == {"unchanged"}
-    assert same(result.samples, reference.real)
+    left = np.array([o.status == "unchanged" for o in result.outcomes])
+    assert left.mean() > 0.9
+    assert same(result.samples.take(left), reference.real.take(left))
+    assert moved_m(reference.real, result.samples).mean() < 0.001
 
 
-def test_held_out_windows_hardly_move(make: Make, clean: MotionBatch) -> None:
-    result = make("kinematic").correct(clean)
-    assert moved_m(clean, result.samples).mean() < 0.004
+def test_held_out_windows_hardly_move(make: Make, dataset: Any) -> None:
+    windows = dataset.held_out(90)
+    moved = moved_m(windows, make("kinematic").correct(windows).samples)
+    assert moved.mean() < 0.004
+    assert np.median(moved) == 0
 
 
 @pytest.mark.parametrize("height", [-0.05, 0.05])
-def test_wrong_heights_come_back(make: Make, clean: MotionBatch, height: float) -> None:
-    result = make("kinematic").correct(raised(clean, height))
-    assert moved_m(clean, result.samples).mean() < 0.012
+def test_wrong_heights_come_back(make: Make, dataset: Any, height: float) -> None:
+    windows = dataset.held_out(60)
+    result = make("kinematic").correct(raised(windows, height))
+    assert moved_m(windows, result.samples).mean() < 0.012
 
 
 def test_jitter_is_smoothed_towards_the_clean_motion(make: Make, clean: MotionBatch) -> None:
     noisy = jittered(clean)
     result = make("kinematic").correct(noisy)
-    assert moved_m(clean, result.samples).mean() < 0.7 * moved_m(clean, noisy).mean()
+    assert moved_m(clean, result.samples).mean() < 0.55 * moved_m(clean, noisy).mean()
     for outcome in result.outcomes:
         assert outcome.status == "corrected"
         assert outcome.after["jerk_m_s3"] < 0.3 * outcome.before["jerk_m_s3"]
@@ -38,7 +46,21 @@ def test_jitter_is_smoothed_towards_the_clean_motion(make: Make, clean: MotionBa
 def test_slides_are_reduced(make: Make, clean: MotionBatch) -> None:
     moving = slid(clean, 0.3)
     result = make("kinematic").correct(moving)
-    assert moved_m(clean, result.samples).mean() < 0.7 * moved_m(clean, moving).mean()
+    assert moved_m(clean, result.samples).mean() < 0.4 * moved_m(clean, moving).mean()
+
+
+def test_mirror_images_are_corrected_alike(make: Make, clean: MotionBatch) -> None:
+    broken, axis = raised(slid(clean, 0.3), -0.05), lateral_axis(clean.skeleton)
+    one = mirrored(make("kinematic").correct(broken).samples, axis)
+    two = make("kinematic").correct(mirrored(broken, axis)).samples
+    assert np.median(moved_m(one, two)) < 0.002
+
+
+def test_other_lengths_are_corrected_without_a_prior(make: Make, clean: MotionBatch) -> None:
+    root, rotations = clean.root_position_m[:, :30], clean.local_rotations_wxyz[:, :30]
+    shorter = replace(clean, root_position_m=root, local_rotations_wxyz=rotations)
+    low = raised(shorter, -0.1)
+    assert moved_m(shorter, make("kinematic").correct(low).samples).mean() < 0.03
 
 
 def test_a_second_pass_moves_little(make: Make, clean: MotionBatch) -> None:
@@ -51,7 +73,7 @@ def test_a_second_pass_moves_little(make: Make, clean: MotionBatch) -> None:
 
 def test_switched_off_steps_do_nothing(make: Make, clean: MotionBatch) -> None:
     broken = jittered(raised(slid(clean, 0.3), 0.2))
-    result = make("kinematic", denoise=False, floor=False, anchor=False).correct(broken)
+    result = make("kinematic", denoise=False, floor=False, anchor=False, lock=False).correct(broken)
     assert same(result.samples, broken)
 
 

@@ -33,6 +33,8 @@ def test_real_windows_of_unseen_subjects_are_left_alone(capture: Any, learned: R
     part = CORRECTORS["kinematic"]
     result = part.build(part.options(), learned).correct(windows)
     assert moved_m(windows, result.samples).mean() < 0.015
+    again = part.build(part.options(), learned).correct(result.samples)
+    assert moved_m(result.samples, again.samples).mean() < 0.004
     assert all(o.status != "rejected" for o in result.outcomes)
 
 
