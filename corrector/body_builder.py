@@ -20,6 +20,7 @@ TORQUE_LIMIT_NM = {  # on a body of 45 kg
 TORQUE_MASS_KG = 45.0
 LINK_INERTIA_FLOOR, BASE_INERTIA_FLOOR = 0.02, 0.05  # kg m2 on a body of 45 kg: thin links do not converge below
 FASTEST_JOINT_RAD_S = 200.0
+LEAST_TRUNK_SHARE = 0.04  # of the body's mass: lighter parts of the spine take no turning moment
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,8 @@ class SimulatedBody:
         uid: PyBullet's id.
         mass_kg: of all links.
         torque_limit_nm: (links,).
+        trunk: links (-1 is the base) of pelvis and spine with their shares of the trunk's mass, which sum to one. A
+            turning moment on the light base alone chatters; on the trunk it does not.
     """
 
     skeleton: Skeleton
@@ -37,6 +40,7 @@ class SimulatedBody:
     uid: int
     mass_kg: float
     torque_limit_nm: Array
+    trunk: tuple[tuple[int, float], ...]
 
 
 def build_body(bullet: Any, client: int, skeleton: Skeleton, plan: LinkPlan) -> SimulatedBody:
@@ -88,7 +92,17 @@ def build_body(bullet: Any, client: int, skeleton: Skeleton, plan: LinkPlan) -> 
             physicsClientId=client,
         )
     limits = np.array([TORQUE_LIMIT_NM[skeleton.segments[j]] for j in links], dtype=np.float64)
-    return SimulatedBody(skeleton, plan, uid, total, limits * total / TORQUE_MASS_KG)
+    return SimulatedBody(skeleton, plan, uid, total, limits * total / TORQUE_MASS_KG, _trunk(skeleton, plan, mass))
+
+
+def _trunk(skeleton: Skeleton, plan: LinkPlan, mass_kg: Array) -> tuple[tuple[int, float], ...]:
+    parts = [
+        (i - 1, float(mass_kg[j]))
+        for i, j in enumerate(plan.joints)
+        if i == 0 or (skeleton.segments[j] == "spine" and mass_kg[j] > LEAST_TRUNK_SHARE * mass_kg.sum())
+    ]
+    whole = sum(mass for _, mass in parts)
+    return tuple((link, mass / whole) for link, mass in parts)
 
 
 def _carried_primitives(body: Body, plan: LinkPlan) -> dict[int, list[tuple[Primitive, Array]]]:

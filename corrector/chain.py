@@ -10,8 +10,8 @@ from core import rotations as R
 from core.config import Options, PartConfig, parse
 from core.errors import InvalidConfig, UnknownPart
 from core.motion import MotionBatch
-from core.protocols import Corrections, Corrector, Part, Reference, Tick, silent
-from core.records import Outcome
+from core.protocols import Corrections, Corrector, Part, Reference, Tick, cost_of, silent
+from core.records import Outcome, Status
 from corrector.features import window_artefacts
 from corrector.report import LEFT_ALONE_M, moved_m, precise
 
@@ -64,6 +64,10 @@ class Chain:
     def splittable(self) -> bool:
         return self._last_whole <= 0 and all(part.splittable for _, part in self.parts)
 
+    @property
+    def cost_s(self) -> float:
+        return sum(cost_of(part) for _, part in self.parts)
+
     def correct(
         self, samples: MotionBatch, *, rows: slice = slice(None), seed: int = 0, tick: Tick = silent
     ) -> Corrections:
@@ -112,8 +116,6 @@ class Chain:
                 known = tracks.get(name, np.zeros_like(values))
                 active = values.any(1, keepdims=True)
                 tracks[name] = np.where(active, values, known)
-        rejected = np.array([o.status == "rejected" for o in outcomes], dtype=bool)
-        tracks = {name: np.where(rejected[:, None], 0.0, values) for name, values in tracks.items()}
         return Corrections(
             replace(samples, root_position_m=root, local_rotations_wxyz=rotations), tuple(outcomes), tracks
         )
@@ -136,11 +138,12 @@ def _merged(kinds: list[str], outcomes: list[Outcome]) -> Outcome:
     for i, (kind, outcome) in enumerate(zip(kinds, outcomes, strict=True)):
         if outcome.status == "rejected":
             where = f"{kind} (part {i + 1} of {len(kinds)}): {outcome.reason}"
-            return Outcome("rejected", where, before=first.before, after=first.before)
+            return replace(outcome, reason=where, before=first.before, after=first.before)
     notes = [f"{kind}: {o.reason}" for kind, o in zip(kinds, outcomes, strict=True) if o.reason]
-    force = next((o.residual_force_bw for o in reversed(outcomes) if o.residual_force_bw > 0), 0.0)
-    changed = any(o.status == "corrected" for o in outcomes)
-    return Outcome("corrected" if changed else "unchanged", "; ".join(notes), 0.0, force, first.before, last.after)
+    simulation = next((o.simulation for o in reversed(outcomes) if o.simulation), {})
+    force = float(simulation.get("residual_force_bw", 0.0))
+    status: Status = "corrected" if any(o.status == "corrected" for o in outcomes) else "unchanged"
+    return Outcome(status, "; ".join(notes), 0.0, force, first.before, last.after, simulation)
 
 
 def _between(before: MotionBatch, after: MotionBatch, strength: float) -> MotionBatch:

@@ -4,7 +4,7 @@ The tracker never follows exactly. Up to the 90 % quantile of its own error on r
 about the motion, which is kept; from there the output moves over to the simulation, fully at twice that.
 """
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -35,18 +35,21 @@ def deviation(root_m: Array, rotations: Array, simulated: Simulated) -> Array:
     return np.concatenate([distance[:, None], angle], axis=1)
 
 
-def tracker_error(real: MotionBatch, follow: Callable[[Array, Array], Simulated]) -> Array:
-    """(1 + J) the tracker's own 90 % deviation, over a spread of real windows."""
+def probes_of(real: MotionBatch) -> MotionBatch:
+    """At most PROBES real windows, spread over all classes."""
     order = np.argsort(real.labels, kind="stable")
-    probes = order[np.unique(np.linspace(0, len(order) - 1, min(PROBES, len(order))).astype(int))]
-    found = []
-    for i in probes:
-        root, rotations = real.root_position_m[i], real.local_rotations_wxyz[i]
-        simulated = follow(root, rotations)
-        if simulated.diverged is None:
-            found.append(deviation(root, rotations, simulated))
+    return real.take(order[np.unique(np.linspace(0, len(order) - 1, min(PROBES, len(order))).astype(int))])
+
+
+def tracker_error(probes: MotionBatch, simulated: Sequence[Simulated]) -> Array:
+    """(1 + J) the tracker's own 90 % deviation over the simulations of real windows."""
+    found = [
+        deviation(root, rotations, one)
+        for root, rotations, one in zip(probes.root_position_m, probes.local_rotations_wxyz, simulated, strict=True)
+        if one.diverged is None
+    ]
     if not found:
-        return builtin_error(real.skeleton)
+        return builtin_error(probes.skeleton)
     return np.asarray(np.quantile(np.concatenate(found), QUANTILE, axis=0))
 
 

@@ -44,6 +44,7 @@ class Idealized:
     real: MotionBatch
     splittable: bool = True
     whole_batch: bool = True
+    cost_s: float = 0.01
 
     def correct(
         self, samples: MotionBatch, *, rows: slice = slice(None), seed: int = 0, tick: Tick = silent

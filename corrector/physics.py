@@ -1,4 +1,4 @@
-"""The physics corrector: kinematic steps, then a simulated body that follows the motion."""
+"""The physics corrector: kinematic steps, a contact-consistent reference, then a simulated body that follows it."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -12,23 +12,25 @@ from core.config import digest
 from core.motion import MotionBatch
 from core.protocols import Corrections, Tick, silent
 from core.records import Item
-from core.skeleton import forward_kinematics
+from corrector.anneal import track_least
 from corrector.bounds import ARTEFACTS, Bounds
-from corrector.dead_zone import PROBES, blend, builtin_error, tracker_error
+from corrector.dead_zone import blend, builtin_error, probes_of, tracker_error
 from corrector.features import window_artefacts
+from corrector.links import reduction_note
 from corrector.minimal import BoundsSource, KinematicOptions, Steps, take_steps
-from corrector.report import Improved, correct_rows
-from corrector.tracker import Simulated, TrackerOptions, track
+from corrector.reference import ContactOptions, plan_reference
+from corrector.report import TRACKS, Improved, correct_rows, precise
+from corrector.tracker import Simulated, TrackerOptions
+from corrector.verdict import Followed, LimitOptions, facts, followed, rejection
 from corrector.world import SolverOptions, World, world_of
 
 Array = R.Array
 
-FALLEN_M = 0.5
-TRACKER_VERSION = 1
+TRACKER_VERSION = 2
 
 
-class PhysicsOptions(KinematicOptions, TrackerOptions):
-    """The kinematic steps and the tracker."""
+class PhysicsOptions(KinematicOptions, ContactOptions, TrackerOptions, LimitOptions):
+    """The kinematic steps, the reference, the tracker, and what it rejects."""
 
     mode: Literal["minimal", "full"] = Field(
         "minimal",
@@ -44,6 +46,14 @@ class PhysicsOptions(KinematicOptions, TrackerOptions):
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Attempt:
+    """A motion's simulation, and how well it followed its reference."""
+
+    simulated: Simulated
+    followed: Followed
+
+
 @dataclass(frozen=True)
 class Physics:
     """Implements :class:`core.protocols.Corrector`."""
@@ -51,6 +61,14 @@ class Physics:
     options: PhysicsOptions
     source: BoundsSource
     splittable: bool = True
+
+    @property
+    def cost_s(self) -> float:
+        """Measured at 40 ms of one core per second of motion; of unsorted generated windows about half need it."""
+        reference = self.source.reference
+        seconds = reference.real.frames / reference.real.fps if reference is not None else 2.0
+        every = self.options.mode == "full" or self.options.simulate == "always"
+        return 0.005 + 0.04 * seconds * self.options.passes * (1.0 if every else 0.5)
 
     def correct(
         self, samples: MotionBatch, *, rows: slice = slice(None), seed: int = 0, tick: Tick = silent
@@ -62,7 +80,7 @@ class Physics:
         def improve(batch: MotionBatch, index: NDArray[np.int64], tick: Tick) -> Improved:
             del index
             steps = take_steps(batch, bounds, self.options)
-            return self._simulate(steps, self._chosen(steps, bounds), tick)
+            return self._improve(steps, self._chosen(steps, bounds), tick)
 
         return correct_rows(samples, rows, improve, tick)
 
@@ -76,73 +94,72 @@ class Physics:
         outside = (np.stack([measured[name] for name in ARTEFACTS], axis=-1) > limits).any(1)
         return np.flatnonzero(outside | steps.touched if self.options.simulate == "moved" else outside)
 
-    def _simulate(self, steps: Steps, chosen: NDArray[np.int64], tick: Tick) -> Improved:
-        batch = steps.batch
-        notes, failures = list(steps.notes), [""] * len(batch)
-        root, rotations = batch.root_position_m.copy(), batch.local_rotations_wxyz.copy()
-        residual = np.zeros((len(batch), batch.frames))
+    def _improve(self, steps: Steps, chosen: NDArray[np.int64], tick: Tick) -> Improved:
+        batch, count = steps.batch, len(steps.batch)
+        notes, failures = list(steps.notes), [""] * count
         if not len(chosen):
-            return Improved(batch, notes, failures, residual)
+            return Improved(batch, notes, failures)
         world = world_of(batch.skeleton, SolverOptions(iterations=self.options.iterations))
         if isinstance(world, str):
             for i in chosen:
                 failures[i] = world
-            return Improved(batch, notes, failures, residual)
+            return Improved(batch, notes, failures)
         error = self._error(batch, world, tick) if self.options.mode == "minimal" else None
+        root, rotations = batch.root_position_m.copy(), batch.local_rotations_wxyz.copy()
+        tracks = {name: np.zeros((count, batch.frames)) for name in TRACKS}
+        simulations: list[dict[str, float]] = [{} for _ in range(count)]
+        reduced = reduction_note(batch.skeleton)
+        planned, attempts = self._attempt(batch.take(chosen), world, tick)
         for k, i in enumerate(chosen):
-
-            def part_tick(fraction: float, sentence: str, k: int = k) -> None:
-                tick((k + fraction) / len(chosen), sentence)
-
-            part_tick(0.0, f"Simulating motion {k + 1} of {len(chosen)}")
-            simulated = track(world, root[i], rotations[i], batch.fps, self.options, part_tick)
-            failures[i] = _failure(batch, i, simulated)
+            simulated, found = attempts[k].simulated, attempts[k].followed
+            tracks["residual_force_bw"][i] = simulated.residual_force_bw
+            tracks["residual_torque_nm"][i] = simulated.residual_torque_nm
+            tracks["tracking_error_m"][i] = found.error_m
+            simulations[i] = facts(simulated, found)
+            failures[i] = rejection(simulated, found.error_m, batch.fps, self.options)
             if failures[i]:
                 continue
-            residual[i] = simulated.residual_force_bw
-            notes[i] = f"{notes[i]}, simulated" if notes[i] else "simulated"
+            notes[i] = ", ".join(note for note in (notes[i], planned[k], "simulated", reduced) if note)
             if error is None:
                 root[i], rotations[i] = simulated.root_position_m, simulated.local_rotations_wxyz
             else:
                 root[i], rotations[i] = blend(root[i], rotations[i], simulated, error)
         done = replace(batch, root_position_m=root, local_rotations_wxyz=rotations)
-        return Improved(done, notes, failures, residual)
+        return Improved(done, notes, failures, tracks, simulations)
+
+    def _attempt(self, batch: MotionBatch, world: World, tick: Tick) -> tuple[list[str], list[Attempt]]:
+        """Plan a reference for each motion and let the body follow it; what was planned, in words."""
+        planned = plan_reference(batch, self.options)
+        attempts = []
+        for k in range(len(batch)):
+
+            def part_tick(fraction: float, sentence: str, k: int = k) -> None:
+                tick((k + fraction) / len(batch), sentence)
+
+            part_tick(0.0, f"Simulating motion {k + 1} of {len(batch)}")
+            root, rotations = planned.batch.root_position_m[k], planned.batch.local_rotations_wxyz[k]
+            simulated = track_least(
+                world, root, rotations, batch.fps, self.options, part_tick, stance=planned.stance[k]
+            )
+            attempts.append(Attempt(simulated, followed(batch.skeleton, root, rotations, simulated)))
+        return planned.notes, attempts
 
     def _error(self, batch: MotionBatch, world: World, tick: Tick) -> Array:
         """(1 + J) the dead zone: measured on the reference once, or built in."""
         reference = self.source.reference
         if reference is None or not self.source.applies_to(batch):
             return builtin_error(batch.skeleton)
-        count = min(PROBES, len(reference.real))
-        done = 0
+        probes = precise(probes_of(reference.real))
 
-        def follow(root: Array, rotations: Array) -> Simulated:
-            nonlocal done
-            tick(0.0, f"Measuring the tracker on real motion, {done} of {count}")
-            done += 1
-            rotations = R.normalize(rotations.astype(np.float64))
-            return track(
-                world, root.astype(np.float64), rotations, batch.fps, self.options,
-                lambda _, sentence: tick(0.0, sentence),
-            )  # fmt: skip
+        def measure() -> Item:
+            def on_tick(fraction: float, _: str) -> None:
+                done = int(fraction * len(probes))
+                tick(0.0, f"Measuring the tracker on real motion, {done} of {len(probes)}")
 
-        settings = TrackerOptions(**{name: getattr(self.options, name) for name in TrackerOptions.model_fields})
-        key = f"tracker-{digest([reference.digest, TRACKER_VERSION, settings.model_dump(mode='json')])}"
-        item = reference.memo.get(key, lambda: Item({"error": tracker_error(reference.real, follow)}), tick)
-        return np.asarray(item.arrays["error"])
+            _, attempts = self._attempt(probes, world, on_tick)
+            return Item({"error": tracker_error(probes, [a.simulated for a in attempts])})
 
-
-def _failure(batch: MotionBatch, i: int, simulated: Simulated) -> str:
-    """Why a simulated motion is rejected; "" for not."""
-    if simulated.diverged is not None:
-        return f"The simulation diverged in frame {simulated.diverged}."
-    wanted, _ = forward_kinematics(batch.skeleton, batch.root_position_m[i], batch.local_rotations_wxyz[i])
-    got, _ = forward_kinematics(batch.skeleton, simulated.root_position_m, simulated.local_rotations_wxyz)
-    error = np.linalg.norm(wanted - got, axis=-1).mean(-1)
-    if error.max() <= FALLEN_M:
-        return ""
-    frame = int(np.argmax(error > FALLEN_M))
-    return (
-        f"The simulated body fell: in frame {frame} its joints are {error[frame]:.2f} m from the motion's on average "
-        f"(limit {FALLEN_M:g} m)."
-    )
+        shaping = [*ContactOptions.model_fields, *TrackerOptions.model_fields]
+        settings = {name: getattr(self.options, name) for name in shaping}
+        key = f"tracker-{digest([reference.digest, TRACKER_VERSION, settings])}"
+        return np.asarray(reference.memo.get(key, measure, tick).arrays["error"])

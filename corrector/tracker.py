@@ -1,34 +1,30 @@
-"""A simulated body follows a motion: position motors at the joints, and a bounded wrench at the root.
+"""A simulated body follows a motion: position motors at the joints, and a bounded wrench that helps from outside.
 
 The wrench is the residual force of Yuan & Kitani 2020 ("Residual Force Control"), here a PD controller towards the
-reference's root, capped in body weights and reported. Friction is gated by the reference: a foot that swings fast must
-not stick when it scuffs the floor.
+reference's root, capped in body weights and reported. Its force acts like a second gravity, on every part by its mass,
+its torque on the trunk: a wrench on the light base alone strains the joints, and chatters.
 """
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from core import rotations as R
-from core.body import body_of
+from core.body import REFERENCE_LEG_M
 from core.config import Options
 from core.protocols import Tick, silent
-from core.skeleton import forward_kinematics
 from corrector.body_builder import TORQUE_MASS_KG, SimulatedBody, xyzw
-from corrector.filters import gaussian
+from corrector.targets import Targets, plan_friction, plan_targets
 from corrector.world import GRAVITY_M_S2, World
+from corrector.wrench import NOWHERE, Wrench, firmness, pulled, rotation_vector
 
 Array = R.Array
 
-ROOT_STIFFNESS, ROOT_DAMPING = 200.0, 28.0  # per kg: 1/s2, 1/s
-TURN_STIFFNESS, TURN_DAMPING = 1000.0, 50.0  # per unit of inertia
-ROOT_INERTIA_PER_KG = 0.06
-FRICTION, SLIDING_FRICTION = 1.0, 0.05
-SLIDING_SPEED_M_S = 0.5  # friction falls from half this speed on, and is least at 1.5 times it
-START_TURNING_RAD_S = 20.0  # no joint of a human clip turns faster
+ROOT_INERTIA_PER_KG = 0.06  # m2, of a body with the reference leg
 TICK_STEPS = 60
 RUNAWAY_M = 50.0
 
@@ -44,14 +40,25 @@ class TrackerOptions(Options):
         description="Steps per second, rounded to a multiple of the frame rate.",
     )
     iterations: int = Field(
-        20, ge=5, le=500, title="Solver iterations", description="Of Bullet's constraint solver; long spines need more."
+        0,
+        ge=0,
+        le=500,
+        title="Solver iterations",
+        description="Of Bullet's constraint solver per step; 0 chooses by the body (20 for 15 joints, more for long "
+        "spines).",
+    )
+    help: Literal["least", "none"] = Field(
+        "least",
+        title="Help from outside",
+        description="Least: a force and a torque at the body, as small as keeps it with the motion and never above the "
+        "limits below. None: the body stands by itself, and a motion in which it falls is rejected.",
     )
     residual_force_bw: float = Field(
         1.0,
         ge=0,
         le=10,
         title="Residual force limit",
-        description="Most help from outside at the root, in body weights; 0 = the body stands by itself (it falls).",
+        description="Most help from outside, in body weights.",
     )
     residual_torque_nm: float = Field(
         300.0,
@@ -59,6 +66,14 @@ class TrackerOptions(Options):
         le=10_000,
         title="Residual torque limit",
         description="The same for turning, newton metres for a body of 45 kg.",
+    )
+    passes: int = Field(
+        1,
+        ge=1,
+        le=6,
+        title="Passes",
+        description="Simulations per motion. Each one after the first learns from the one before it and gets half its "
+        "help, while the body stays with the motion; the time grows with their number.",
     )
 
 
@@ -69,80 +84,76 @@ class Simulated:
     Attributes:
         root_position_m: (T, 3).
         local_rotations_wxyz: (T, J, 4); joints that the body has not keep the reference's.
-        residual_force_bw: (T,) mean force of the wrench on the way to each frame, body weights.
-        diverged: first frame at which the simulation blew up, or None.
+        residual_force_bw: (T,) mean over the steps of the wrench's force on the way to each frame, body weights.
+        residual_torque_nm: (T,) the same for its torque, newton metres.
+        at_limit: (T,) whether force or torque reached its limit on the way to the frame.
+        limit_bw: the force limit that was in use, body weights.
+        diverged: first frame at which the simulation blew up, or None; the motion is then the reference.
     """
 
     root_position_m: Array
     local_rotations_wxyz: Array
     residual_force_bw: Array
+    residual_torque_nm: Array
+    at_limit: NDArray[np.bool_]
+    limit_bw: float
     diverged: int | None
+
+
+def wrench_of(options: TrackerOptions) -> Wrench:
+    """The help as the options limit it."""
+    if options.help == "none":
+        return Wrench(most_bw=0.0, most_nm=0.0)
+    return Wrench(most_bw=options.residual_force_bw, most_nm=options.residual_torque_nm)
 
 
 def track(
     world: World, root_position_m: Array, local_rotations_wxyz: Array, fps: float, options: TrackerOptions,
-    tick: Tick = silent,
+    tick: Tick = silent, *, stance: NDArray[np.bool_] | None = None, wrench: Wrench | None = None,
+    aim: tuple[Array, Array] | None = None,
 ) -> Simulated:  # fmt: skip
-    """Simulate one motion (T, 3), (T, J, 4); needs two frames or more."""
+    """Simulate one motion (T, 3), (T, J, 4) once.
+
+    Args:
+        stance: (T, F) planned contact per foot of ``body_of(skeleton).sole_points``: the help is softer while a foot
+            stands and stiffer in flight. Without it the help is the same in all frames.
+        wrench: gains and limits of the help; by default those of the options.
+        aim: root positions and rotations to aim at in place of the motion's, see :mod:`corrector.anneal`.
+    """
+    root = np.asarray(root_position_m, dtype=np.float64)
+    rotations = R.make_continuous(np.asarray(local_rotations_wxyz, dtype=np.float64))
+    if len(root) < 2:
+        none = np.zeros(len(root))
+        return Simulated(root, rotations, none, none, none > 0, options.residual_force_bw, None)
     with world.lock:
-        return _Rollout(world, root_position_m, R.make_continuous(local_rotations_wxyz), fps, options).run(tick)
+        return _Rollout(world, root, rotations, fps, options, stance, wrench or wrench_of(options), aim).run(tick)
 
 
 class _Rollout:
     """One simulation; splits what would be one long function."""
 
-    def __init__(self, world: World, root: Array, rotations: Array, fps: float, options: TrackerOptions) -> None:
+    def __init__(
+        self, world: World, root: Array, rotations: Array, fps: float, options: TrackerOptions,
+        stance: NDArray[np.bool_] | None, wrench: Wrench, aim: tuple[Array, Array] | None,
+    ) -> None:  # fmt: skip
         self.world, self.bullet, self.client = world, world.bullet, world.client
         self.body: SimulatedBody = world.body
-        self.root, self.rotations, self.fps, self.options = root, rotations, fps, options
+        self.root, self.rotations, self.fps, self.wrench = root, rotations, fps, wrench
         self.links = list(range(len(self.body.plan.joints) - 1))
         self.joints = list(self.body.plan.joints)
         self.substeps = max(1, round(options.rate_hz / fps))
         self.dt = 1.0 / (fps * self.substeps)
         self.frames = len(root)
-        self.frame_s = np.arange(self.frames) / fps
-        self._plan_targets()
-
-    def _plan_targets(self) -> None:
-        """Per step: joint targets, root position, velocity, rotation and angular velocity."""
-        steps = (self.frames - 1) * self.substeps
-        at = (np.arange(steps) + 1) * self.dt
-        # The motor ignores target velocities and lags by a few steps; targets from that much later make up for it.
-        ahead = np.minimum(at + (1.0 / self.world.solver.erp - 1.0) * self.dt, self.frame_s[-1])
-        moving = R.resample(self.rotations[:, self.joints], self.frame_s, ahead)[:, 1:]
-        self.targets = moving[..., [1, 2, 3, 0]].tolist()
-        self.root_rotation = R.resample(self.rotations[:, 0], self.frame_s, at).tolist()
-        calm = gaussian(self.root[None], 0.7, 3)[0]
-        velocity = np.gradient(calm, 1.0 / self.fps, axis=0)
-        self.start_velocity = velocity[0]
-        step = R.unitquat_to_rotvec(R.multiply(self.rotations[1:], R.conjugate(self.rotations[:-1]))) * self.fps
-        turning = np.concatenate([step, step[-1:]])  # rates in the parent's frame; the root's in the world's
-        turning[1:-1] = (step[1:] + step[:-1]) / 2
-        # A leap after the first frame must not spin the body apart before it is even tracked.
-        rate = np.linalg.norm(turning[0], axis=-1, keepdims=True)
-        self.start_turning = turning[0] * np.minimum(1.0, START_TURNING_RAD_S / np.maximum(rate, 1e-9))
-        self.root_position = _interpolate(at, self.frame_s, self.root).tolist()
-        self.root_velocity = _interpolate(at, self.frame_s, velocity).tolist()
-        self.root_turning = turning[np.minimum((at * self.fps).astype(int), self.frames - 1), 0].tolist()
-        self.friction = self._friction()
-
-    def _friction(self) -> Array:
-        """(T, links + 1) friction of each body part, by the speed of its lowest reference point (base first)."""
-        surface = body_of(self.body.skeleton)
-        points = surface.surface_points(*forward_kinematics(self.body.skeleton, self.root, self.rotations))
-        distance = np.linalg.norm(np.diff(points[..., [0, 2]], axis=0), axis=-1) * self.fps
-        speed = np.concatenate([distance[:1], (distance[1:] + distance[:-1]) / 2, distance[-1:]])
-        carrier = np.array(self.body.plan.carrier)[surface.point_joint]
-        friction = np.full((self.frames, len(self.joints)), FRICTION)
-        for i, joint in enumerate(self.joints):
-            own = carrier == joint
-            if own.any():
-                slowest = gaussian(speed[None, :, own].min(-1), 1.0, 3)[0]
-                gate = np.clip(1.5 - slowest / SLIDING_SPEED_M_S, 0.0, 1.0)
-                friction[:, i] = SLIDING_FRICTION + (FRICTION - SLIDING_FRICTION) * gate
-        # The first frame must not start inside the floor: Bullet would throw the body up.
-        self.start_lift = max(0.0, 0.001 - float(points[0, :, 1].min()))
-        return np.maximum(np.round(friction, 1), SLIDING_FRICTION)
+        goal_root, goal_rotations = aim or (root, rotations)
+        self.targets: Targets = plan_targets(
+            goal_root, goal_rotations, self.joints, fps, self.substeps, world.solver.erp
+        )
+        self.friction, self.start_lift = plan_friction(self.body, root, rotations, fps)
+        self.pull = np.ones(self.frames) if stance is None else firmness(stance)
+        size = self.body.skeleton.leg_length_m / REFERENCE_LEG_M
+        self.inertia = self.body.mass_kg * ROOT_INERTIA_PER_KG * size**2
+        self.most_n = wrench.most_bw * self.body.mass_kg * GRAVITY_M_S2
+        self.most_nm = wrench.most_nm * self.body.mass_kg / TORQUE_MASS_KG
 
     def _reset(self) -> None:
         bullet, uid, client = self.bullet, self.body.uid, self.client
@@ -158,22 +169,19 @@ class _Rollout:
             contactSlop=0.0,
             physicsClientId=client,
         )
+        bullet.setGravity(0.0, -GRAVITY_M_S2, 0.0, physicsClientId=client)
         start = self.root[0] + np.array([0.0, self.start_lift, 0.0])
-        first = self.rotations[0]
+        first, turning = self.rotations[0], self.targets.start_turning_rad_s.tolist()
         bullet.resetBasePositionAndOrientation(uid, start.tolist(), xyzw(first[0]), physicsClientId=client)
-        bullet.resetBaseVelocity(
-            uid, self.start_velocity.tolist(), self.start_turning[0].tolist(), physicsClientId=client
-        )
-        moving = self.joints[1:]
+        bullet.resetBaseVelocity(uid, self.targets.start_velocity_m_s.tolist(), turning[0], physicsClientId=client)
         bullet.resetJointStatesMultiDof(
-            uid, self.links, [xyzw(first[j]) for j in moving], [self.start_turning[j].tolist() for j in moving],
-            physicsClientId=client,
-        )  # fmt: skip
+            uid, self.links, [xyzw(first[j]) for j in self.joints[1:]], turning[1:], physicsClientId=client
+        )
 
     def run(self, tick: Tick) -> Simulated:
         bullet, uid, client = self.bullet, self.body.uid, self.client
         root, rotations = self.root.copy(), self.rotations.copy()
-        force = np.zeros(self.frames)
+        force, torque, at_limit = np.zeros(self.frames), np.zeros(self.frames), np.zeros(self.frames, dtype=bool)
         diverged: int | None = None
         self._reset()
         self._read(root, rotations, 0)
@@ -187,54 +195,64 @@ class _Rollout:
                 value = float(self.friction[frame, i])
                 bullet.changeDynamics(uid, int(i) - 1, lateralFriction=value, physicsClientId=client)
             current = self.friction[frame]
-            for _ in range(self.substeps):
+            newtons, moment, limited = 0.0, 0.0, False
+            wrench = self.wrench.scaled(float(self.pull[frame]))
+            joints, *aims = self.targets.of(slice(step, step + self.substeps))
+            for target, *aim in zip(joints, *aims, strict=True):
                 if self.links:
                     bullet.setJointMotorControlMultiDofArray(
-                        uid, self.links, bullet.POSITION_CONTROL, targetPositions=self.targets[step],
+                        uid, self.links, bullet.POSITION_CONTROL, targetPositions=target,
                         targetVelocities=still, forces=limits, positionGains=gains, velocityGains=gains,
                         physicsClientId=client,
                     )  # fmt: skip
-                force[frame] += self._push(step) / weight / self.substeps
+                pushed, turned = self._help(aim, wrench)
+                newtons, moment = newtons + pushed, moment + turned
+                limited = limited or pushed >= self.most_n > 0 or turned >= self.most_nm > 0
                 bullet.stepSimulation(physicsClientId=client)
                 step += 1
                 if step % TICK_STEPS == 0:
                     tick(frame / self.frames, "Simulating")
+            force[frame], torque[frame] = newtons / weight / self.substeps, moment / self.substeps
+            at_limit[frame] = limited
             self._read(root, rotations, frame)
             if not np.isfinite(root[frame]).all() or np.abs(root[frame] - self.root[frame]).max() > RUNAWAY_M:
                 diverged = frame
                 break
         if diverged is not None:
             root, rotations = self.root.copy(), self.rotations.copy()
-        force[0] = force[1] if self.frames > 1 else 0.0
-        return Simulated(root, R.normalize(R.make_continuous(rotations)), force, diverged)
+        force[0], torque[0], at_limit[0] = force[1], torque[1], at_limit[1]
+        rotations = R.normalize(R.make_continuous(rotations))
+        return Simulated(root, rotations, force, torque, at_limit, self.wrench.most_bw, diverged)
 
-    def _push(self, step: int) -> float:
-        """Apply the wrench; returns its force in newtons. Plain floats: numpy would take longer than the simulation."""
+    def _help(self, aim: list[list[float]], wrench: Wrench) -> tuple[float, float]:
+        """Apply the wrench; returns its force in newtons and its torque in newton metres.
+
+        Plain floats: numpy would take longer than the simulation.
+        """
+        if self.most_n == 0.0 and self.most_nm == 0.0:
+            return 0.0, 0.0
         bullet, uid, client, mass = self.bullet, self.body.uid, self.client, self.body.mass_kg
+        goal, goal_velocity, goal_turn, goal_spin = aim
         position, turn = bullet.getBasePositionAndOrientation(uid, physicsClientId=client)
         velocity, spin = bullet.getBaseVelocity(uid, physicsClientId=client)
-        goal, goal_velocity = self.root_position[step], self.root_velocity[step]
-        push = [
-            mass * (ROOT_STIFFNESS * (goal[k] - position[k]) + ROOT_DAMPING * (goal_velocity[k] - velocity[k]))
-            for k in range(3)
-        ]
-        most = self.options.residual_force_bw * mass * GRAVITY_M_S2
-        size = math.hypot(*push)
-        if size > most:
-            push = [v * most / size for v in push]
-            size = most
-        inertia = mass * ROOT_INERTIA_PER_KG
-        error = _rotation_vector(self.root_rotation[step], turn)
-        goal_spin = self.root_turning[step]
-        twist = [inertia * (TURN_STIFFNESS * error[k] + TURN_DAMPING * (goal_spin[k] - spin[k])) for k in range(3)]
-        most = self.options.residual_torque_nm * mass / TORQUE_MASS_KG
-        turning = math.hypot(*twist)
-        if turning > most:
-            twist = [v * most / turning for v in twist]
-        if math.isfinite(size) and math.isfinite(turning):
-            bullet.applyExternalForce(uid, -1, push, position, bullet.WORLD_FRAME, physicsClientId=client)
-            bullet.applyExternalTorque(uid, -1, twist, bullet.WORLD_FRAME, physicsClientId=client)
-        return size
+        push, size = pulled(
+            goal, position, goal_velocity, velocity,
+            mass * wrench.stiffness, mass * wrench.damping, self.most_n,
+        )  # fmt: skip
+        inertia = self.inertia
+        error = rotation_vector(goal_turn, turn)
+        twist, turning = pulled(
+            error, NOWHERE, goal_spin, spin,
+            inertia * wrench.turn_stiffness, inertia * wrench.turn_damping, self.most_nm,
+        )  # fmt: skip
+        if not (math.isfinite(size) and math.isfinite(turning)):
+            return 0.0, 0.0  # the simulation has blown up, which the frame's end finds out
+        x, y, z = push
+        bullet.setGravity(x / mass, y / mass - GRAVITY_M_S2, z / mass, physicsClientId=client)
+        for link, share in self.body.trunk:
+            part = [share * v for v in twist]
+            bullet.applyExternalTorque(uid, link, part, bullet.WORLD_FRAME, physicsClientId=client)
+        return size, turning
 
     def _read(self, root: Array, rotations: Array, frame: int) -> None:
         position, turn = self.bullet.getBasePositionAndOrientation(self.body.uid, physicsClientId=self.client)
@@ -243,22 +261,3 @@ class _Rollout:
         if self.links:
             states = self.bullet.getJointStatesMultiDof(self.body.uid, self.links, physicsClientId=self.client)
             rotations[frame, self.joints[1:]] = [[s[0][3], *s[0][:3]] for s in states]
-
-
-def _rotation_vector(goal_wxyz: list[float], is_xyzw: Any) -> list[float]:
-    """Rotation vector (world) from the present rotation to the goal."""
-    w, x, y, z = goal_wxyz
-    bx, by, bz, bw = -is_xyzw[0], -is_xyzw[1], -is_xyzw[2], is_xyzw[3]
-    ew = w * bw - x * bx - y * by - z * bz
-    ex = w * bx + x * bw + y * bz - z * by
-    ey = w * by - x * bz + y * bw + z * bx
-    ez = w * bz + x * by - y * bx + z * bw
-    if ew < 0:
-        ew, ex, ey, ez = -ew, -ex, -ey, -ez
-    sine = math.hypot(ex, ey, ez)
-    scale = 2.0 * math.atan2(sine, ew) / sine if sine > 1e-8 else 2.0
-    return [ex * scale, ey * scale, ez * scale]
-
-
-def _interpolate(at: Array, known: Array, values: Array) -> Array:
-    return np.stack([np.interp(at, known, values[:, k]) for k in range(values.shape[1])], axis=-1)
