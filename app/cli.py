@@ -7,6 +7,7 @@ import typer
 import typer.core
 
 from app import console
+from app.auditcommand import audit
 from app.loopcommands import loops_app
 from app.options import Home, Host, Json, Port, Server, changes_of, settings_of, target_of
 from core.errors import InvalidConfig, LoopscopeError
@@ -120,12 +121,17 @@ def correct(
     unit: Annotated[
         Literal["auto", "m", "cm", "inch", "cmu"], typer.Option(help="Length unit of a BVH file, which states none.")
     ] = "auto",
+    report_to: Annotated[
+        Path | None,
+        typer.Option("--report", metavar="FILE", help="Also write curves before and after: .html or .png."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Correct one motion file. Exit status: 0 corrected or unchanged, 1 rejected, 2 unreadable."""
     from backend.correctfile import correct_file
+    from backend.outcomes import simulation_sentence
 
-    report = correct_file(source, target, kind=corrector, options=changes_of(option), unit=unit)
+    report = correct_file(source, target, kind=corrector, options=changes_of(option), unit=unit, report_path=report_to)
     if as_json:
         console.print_json(report)
     else:
@@ -137,7 +143,14 @@ def correct(
         before, after = console.plain(report.before), console.plain(report.after) or {}
         rows = [(name, console.number(before[name]), console.number(after.get(name))) for name in before]
         console.print_table(("", "before", "after"), rows)
+        if sentence := simulation_sentence(report.simulation):
+            console.print_text(sentence)
+        if report_to is not None:
+            console.print_text(f"Report: {report_to}")
     raise typer.Exit(1 if report.status == "rejected" else 0)
+
+
+app.command()(audit)
 
 
 @data_app.command("list")

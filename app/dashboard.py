@@ -8,7 +8,7 @@ import gradio as gr
 
 from app import widgets
 from app.markup import notice
-from app.pages import compare, inspect, launch, loops, system
+from app.pages import audit, compare, inspect, launch, loops, system
 from app.pages.page import Page, Query, quiet
 from backend import loops as verbs
 from core.errors import LoopscopeError
@@ -22,6 +22,7 @@ TITLES = {
     "loops": "Loops",
     "compare": "Compare",
     "inspect": "Inspect",
+    "audit": "Audit",
     "system": "Data and system",
 }
 _BUILDERS: "dict[str, Callable[[Backend, Any], Page]]" = {
@@ -29,6 +30,7 @@ _BUILDERS: "dict[str, Callable[[Backend, Any], Page]]" = {
     "loops": loops.build,
     "compare": compare.build,
     "inspect": inspect.build,
+    "audit": audit.build,
     "system": system.build,
 }
 

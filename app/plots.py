@@ -99,7 +99,7 @@ def _chart(
             "nticks": 6,
             "zeroline": False,
             "automargin": False,
-            **_log_ticks(low, high, logarithmic),
+            **log_ticks(low, high, logarithmic),
         },
         "font": {"size": 11.5, "family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"},
         "showlegend": False,
@@ -195,7 +195,7 @@ def _range(values: Sequence[float], logarithmic: bool) -> tuple[float, float]:
     return low, high + 0.07 * ((high - low) or 1.0)
 
 
-def _log_ticks(low: float, high: float, logarithmic: bool) -> dict[str, Any]:
+def log_ticks(low: float, high: float, logarithmic: bool) -> dict[str, Any]:
     """Round values to label on a logarithmic axis: 1, 2, 5 of every decade, or even steps where the range is narrow."""
     if not logarithmic:
         return {}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import FastAPI
-from fastapi.responses import FileResponse, RedirectResponse, Response
+from fastapi.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -86,13 +86,17 @@ class _NoForeignPages:
 def _add_files(app: FastAPI, backend: "Backend") -> None:
     @app.get("/ui/plotly.min.js", include_in_schema=False)
     def plotly() -> Response:
-        return FileResponse(_plotly_file(), headers={"Cache-Control": "max-age=86400"})
+        return FileResponse(plotly_file(), headers={"Cache-Control": "max-age=86400"})
 
     @app.get("/ui/curves.csv", include_in_schema=False)
     def curves(loops: str = "") -> Response:
         text = curves_csv(backend, [bit for bit in loops.split(",") if bit][:256])
         headers = {"Content-Disposition": 'attachment; filename="loopscope-curves.csv"'}
         return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
+
+    @app.get("/ui/audit/{audit_id}.html", include_in_schema=False)
+    def audit_report(audit_id: str) -> Response:
+        return _audit_report(backend, audit_id)
 
     @app.get("/favicon.ico", include_in_schema=False)
     def favicon() -> Response:
@@ -105,13 +109,28 @@ def _add_files(app: FastAPI, backend: "Backend") -> None:
     app.mount("/ui", StaticFiles(directory=STATIC))
 
 
-def _plotly_file() -> Path:
+def plotly_file() -> Path:
     """The chart library that the ``plotly`` package brings along (found without importing the package)."""
     from importlib.util import find_spec
 
     found = find_spec("plotly")
     folder = Path((found.submodule_search_locations or ["."])[0]) if found is not None else Path(".")
     return folder / "package_data" / "plotly.min.js"
+
+
+def _audit_report(backend: "Backend", audit_id: str) -> Response:
+    """A finished audit as one HTML file; a sentence where there is none."""
+    from app.auditreport import page
+    from backend import audits
+
+    try:
+        view = audits.show(backend, audit_id)
+    except LoopscopeError as error:
+        return PlainTextResponse(str(error), 404)
+    if view.result is None:
+        return PlainTextResponse(f"This audit has no result: {view.sentence}.", 404)
+    headers = {"Content-Disposition": f'attachment; filename="loopscope-audit-{view.id}.html"'}
+    return Response(page(view), media_type="text/html; charset=utf-8", headers=headers)
 
 
 def curves_csv(backend: "Backend", loop_ids: Sequence[str]) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, TypeAdapter
 
+from backend.audits import AuditConfig, AuditView
 from backend.datacards import DataView
 from backend.estimate import Estimate
 from backend.exports import Form
@@ -131,6 +132,21 @@ class Client:
     def export(self, loop_id: str, form: Form = "json") -> bytes:
         """Configuration and metrics of all generations as a file."""
         return self._send("GET", _loop(loop_id, f"export.{form}")).content
+
+    # --- audits of correctors ---
+
+    def start_audit(self, config: AuditConfig, *, again: bool = False) -> AuditView:
+        body = {"config": config.model_dump(mode="json"), "again": again}
+        return self._ask(AuditView, "POST", "/audits", json=body)
+
+    def show_audit(self, audit_id: str) -> AuditView:
+        return self._ask(AuditView, "GET", f"/audits/{quote(audit_id, safe='')}")
+
+    def list_audits(self, *, limit: int = 100) -> list[AuditView]:
+        return self._ask(list[AuditView], "GET", "/audits", params={"limit": limit})
+
+    def cancel_audit(self, audit_id: str) -> AuditView:
+        return self._ask(AuditView, "POST", f"/audits/{quote(audit_id, safe='')}/cancel")
 
     # --- what there is ---
 

@@ -4,7 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backend import datacards, estimate, exports, loops, presets
+from backend import audits, datacards, estimate, exports, loops, presets
+from backend.audits import AuditConfig, AuditView
 from backend.context import Backend
 from backend.views import EventView, GenerationView, LoopView
 from core.config import LoopConfig
@@ -49,6 +50,18 @@ class Local:
 
     def export(self, loop_id: str, form: exports.Form = "json") -> bytes:
         return exports.export(self.backend, loop_id, form)
+
+    def start_audit(self, config: AuditConfig, *, again: bool = False) -> AuditView:
+        return audits.start(self.backend, config, again=again)
+
+    def show_audit(self, audit_id: str) -> AuditView:
+        return audits.show(self.backend, audit_id)
+
+    def list_audits(self, *, limit: int = 100) -> list[AuditView]:
+        return audits.list_audits(self.backend, limit)
+
+    def cancel_audit(self, audit_id: str) -> AuditView:
+        return audits.cancel(self.backend, audit_id)
 
     def launch_preset(self, key: str, *, again: bool = False) -> list[LoopView]:
         return presets.launch_preset(self.backend, key, again=again)

@@ -12,7 +12,7 @@ from core.config import LoopConfig
 log = logging.getLogger(__name__)
 
 VISIBILITY_TIMEOUT_S = 3600  # a message unacknowledged that long is delivered again
-RUN_STAGE, PREPARE = "loopscope.run_stage", "loopscope.prepare"
+RUN_STAGE, PREPARE, RUN_AUDIT = "loopscope.run_stage", "loopscope.prepare", "loopscope.run_audit"
 GPU, CPU = "gpu", "cpu"
 PREPARED = ("correctors", "evaluator")  # what can be computed ahead, each in a process of its own
 
@@ -35,6 +35,10 @@ class Queue(Protocol):
 
     def prepare(self, loop_id: str) -> None:
         """Ask for what a loop will need (evaluator, bounds) to be computed ahead."""
+        ...
+
+    def audit(self, audit_id: str) -> None:
+        """Ask for an audit of a corrector, on the physics queue."""
         ...
 
     def waiting(self, queue: str) -> int | None:
@@ -80,6 +84,9 @@ class CeleryQueue:
         for what in PREPARED:
             self._quietly(lambda what=what: self.app.send_task(PREPARE, args=(loop_id, what), queue=CPU, expires=300))
 
+    def audit(self, audit_id: str) -> None:
+        self._quietly(lambda: self.app.send_task(RUN_AUDIT, args=(audit_id,), queue=CPU))
+
     def waiting(self, queue: str) -> int | None:
         from kombu.exceptions import ChannelError, OperationalError
 
@@ -112,12 +119,16 @@ class ListQueue:
 
     messages: list[Message] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
+    audits: list[str] = field(default_factory=list)
 
     def send(self, messages: Sequence[Message]) -> None:
         self.messages.extend(messages)
 
     def prepare(self, loop_id: str) -> None:
         self.prepared.append(loop_id)
+
+    def audit(self, audit_id: str) -> None:
+        self.audits.append(audit_id)
 
     def waiting(self, queue: str) -> int | None:
         return sum(message.queue == queue for message in self.messages)

@@ -143,6 +143,30 @@ class Stage(Base):
     seconds: Mapped[float] = mapped_column(default=0.0)
 
 
+class AuditJob(Base):
+    """One audit of a corrector: work of its own beside the loops, under a lease like a stage."""
+
+    __tablename__ = "audits"
+    __table_args__ = (Index(None, "config_digest"), Index(None, "state"))
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    config: Mapped[dict[str, Any]]
+    config_digest: Mapped[str] = mapped_column(String(64))  # of the config and of the data's content
+    state: Mapped[str] = mapped_column(String(16))  # queued, running, cancelling, cancelled, done, failed
+    attempt: Mapped[int] = mapped_column(default=0)
+    token: Mapped[str] = mapped_column(String(32), default="")
+    worker: Mapped[str] = mapped_column(default="")
+    created_at: Mapped[datetime]
+    sent_at: Mapped[datetime]
+    heartbeat_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]
+    fraction: Mapped[float] = mapped_column(default=0.0)
+    sentence: Mapped[str] = mapped_column(default="")
+    result: Mapped[dict[str, Any] | None]
+    error: Mapped[dict[str, Any] | None]
+
+
 class Event(Base):
     """What happened, in words."""
 

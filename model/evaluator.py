@@ -103,6 +103,15 @@ class MotionEvaluator:
         item = self._memo.get(f"{self._key}-floor-{count}", lambda: Item(meta={"floor": self._floor(count)}))
         return {name: list(values) for name, values in item.meta["floor"].items()}
 
+    @property
+    def reference(self) -> NDArray[np.float64]:
+        """(M, FEATURES) features of the held-out reference."""
+        return self._reference
+
+    def features(self, samples: MotionBatch) -> NDArray[np.float64]:
+        """(N, FEATURES) what the frozen network sees of each sample."""
+        return _features(self._network, points_of(samples)).double().numpy()
+
     def measure_points(self, points_m: Array, labels: NDArray[np.int64]) -> dict[str, float]:
         """The metrics that need features only, of windows given as points (N, T, P, 3)."""
         found = _features(self._network, points_m)

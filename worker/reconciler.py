@@ -8,6 +8,7 @@ from datetime import timedelta
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError, SQLAlchemyError
 
+from backend import auditwork
 from backend.context import Backend
 from backend.loops import purge
 from backend.queue import CPU, GPU
@@ -50,11 +51,14 @@ def reconcile(backend: Backend) -> None:
     lost = reclaim(backend)
     if lost:
         log.warning("%d stages were taken back from silent workers", lost)
+    auditwork.reclaim(backend)
     settle_all(backend)
     for queue in (GPU, CPU):
         # A queue that is not empty will wake somebody; an empty one beside waiting stages has lost messages.
         if backend.queue.waiting(queue) == 0:
             resend(backend, queue, RESEND_AFTER_S)
+            if queue == CPU:
+                auditwork.resend(backend, RESEND_AFTER_S)
 
 
 class Reconciler(threading.Thread):

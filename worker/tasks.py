@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from backend.queue import PREPARE, RUN_STAGE
+from backend.queue import PREPARE, RUN_AUDIT, RUN_STAGE
 
 if TYPE_CHECKING:
     from worker.celery_app import Process
@@ -25,3 +25,9 @@ def register(app: Any, process: "Process") -> None:
         from worker.stage import prepare
 
         prepare(process.backend, loop_id, what, device=process.device, leaving=process.leaving)
+
+    @app.task(name=RUN_AUDIT)
+    def run_audit(audit_id: str) -> None:
+        from backend.auditwork import work
+
+        work(process.backend, audit_id, worker=process.name, device=process.device, leaving=process.leaving)

@@ -1,90 +1,17 @@
-"""The tick of a running stage: progress out, cancel in, and a sign of life from a thread of its own."""
+"""The tick of a running stage."""
 
-import logging
-import threading
-import time
 from collections.abc import Callable
-from types import TracebackType
-from typing import Literal, Self
+from functools import partial
 
-from sqlalchemy.exc import SQLAlchemyError
-
+from backend.beating import LOOK_S, Beating, Leaving
 from backend.context import Backend
-from backend.stages import Lease, Verdict, heartbeat, look
-from core.errors import Cancelled, LeaseLost
+from backend.stages import Lease, heartbeat, look
 
-log = logging.getLogger(__name__)
-
-LOOK_S = 0.5  # how late a cancel is seen, at most
-BEAT_S = 2.0  # a heartbeat at least this often, also while nothing ticks (imports, waiting for a lock)
+__all__ = ["LOOK_S", "Leaving", "StageTick"]
 
 
-class Leaving(Exception):
-    """This worker shuts down: the stage goes back to the queue."""
-
-
-class StageTick:
-    """Implements :data:`core.protocols.Tick` for one lease; a context manager around the stage's work.
-
-    The stage's thread only leaves its progress here and looks at the last verdict, so that ticking costs nothing; the
-    thread beside it speaks to SQL.
-    """
+class StageTick(Beating):
+    """Beats for the lease of one stage."""
 
     def __init__(self, backend: Backend, lease: Lease, leaving: Callable[[], bool] = lambda: False) -> None:
-        self._backend, self._lease, self._leaving = backend, lease, leaving
-        self._progress: tuple[float, str] = (0.0, "")
-        self._told: tuple[float, str] = (0.0, "")
-        self._told_at = time.monotonic()
-        self._verdict: Verdict | Literal["leave"] = "go"
-        self._over = threading.Event()
-        self._thread = threading.Thread(target=self._keep_beating, name="heartbeat", daemon=True)
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.stop()
-
-    def __call__(self, fraction: float, sentence: str) -> None:
-        """Report progress.
-
-        Raises:
-            Cancelled: when the loop shall stop.
-            LeaseLost: when another worker holds the stage by now.
-            Leaving: when this worker shuts down.
-        """
-        self._progress = (float(fraction), sentence)
-        if self._verdict == "cancel":
-            raise Cancelled
-        if self._verdict == "lost":
-            raise LeaseLost("Another worker holds this stage now.")
-        if self._verdict == "leave":
-            raise Leaving
-
-    def stop(self) -> None:
-        """No more heartbeats; the outcome is about to be told."""
-        self._over.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def beat(self) -> None:
-        """One look at the database; a heartbeat when there is news or the last one is too long ago."""
-        if self._leaving():
-            self._verdict = "leave"
-            return
-        progress, now = self._progress, time.monotonic()
-        if progress != self._told or now - self._told_at >= BEAT_S:
-            self._verdict = heartbeat(self._backend, self._lease, *progress)
-            self._told, self._told_at = progress, now
-        else:
-            self._verdict = look(self._backend, self._lease)
-
-    def _keep_beating(self) -> None:
-        while not self._over.wait(LOOK_S):
-            try:
-                self.beat()
-            except SQLAlchemyError as error:  # the next beat may go through; publishing checks the token anyway
-                log.warning("No heartbeat for %s: %s", self._lease.stage, error)
+        super().__init__(partial(heartbeat, backend, lease), partial(look, backend, lease), "stage", leaving)

@@ -4,13 +4,16 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from backend.api import catalogue, corrections, exports, generations, health, loops
+from backend.api import audits, catalogue, corrections, exports, generations, health, loops
 from backend.api.errors import ANSWERS, install_handlers
 from backend.api.guard import Guard
 from backend.context import Backend
 
 PREFIX = "/api/v1"
-ROUTERS = (loops.router, exports.router, generations.router, catalogue.router, corrections.router, health.router)
+ROUTERS = (
+    loops.router, exports.router, generations.router, catalogue.router, corrections.router, audits.router,
+    health.router,
+)  # fmt: skip
 
 
 def create_api(backend: Backend) -> FastAPI:

@@ -20,13 +20,24 @@ router = APIRouter(tags=["corrections"])
 
 TIMEOUT_S = 600.0
 KEEP_S = 24 * 3600.0
-MEDIA_TYPES = {"bvh": "text/plain; charset=utf-8", "npz": "application/octet-stream"}
+MEDIA_TYPES = {
+    "bvh": "text/plain; charset=utf-8",
+    "npz": "application/octet-stream",
+    "html": "text/html; charset=utf-8",
+    "png": "image/png",
+}
 
 
 class CorrectView(CorrectReport):
-    """The report; ``id`` names the corrected motion for a day, and is empty where the motion was rejected."""
+    """What became of the file, and where its results are for a day.
+
+    Attributes:
+        id: names the corrected motion; empty where the motion was rejected.
+        report: address of the report, below the API's own; empty where none was asked for.
+    """
 
     id: str = ""
+    report: str = ""
 
 
 @router.post("/correct", summary="Correct a BVH or NPZ motion file")
@@ -36,6 +47,9 @@ def correct(
     corrector: Annotated[str, Form(max_length=64)] = "physics",
     options: Annotated[str, Form(max_length=10_000, description="The corrector's options as a JSON object.")] = "{}",
     unit: Annotated[Unit, Form(description="Length unit of a BVH file, which states none.")] = "auto",
+    report: Annotated[
+        Literal["html", "png", "none"], Form(description="Form of the report with curves before and after.")
+    ] = "html",
 ) -> CorrectView:
     suffix = Path(file.filename or "").suffix.lower()
     if suffix not in SUFFIXES:
@@ -48,7 +62,7 @@ def correct(
     with tempfile.TemporaryDirectory(prefix="loopscope-") as folder:
         source = Path(folder) / f"upload{suffix}"
         source.write_bytes(file.file.read())
-        report: CorrectReport = run_apart(
+        done: CorrectReport = run_apart(
             "backend.correctfile:correct_file",
             TIMEOUT_S,
             input_path=source,
@@ -56,8 +70,14 @@ def correct(
             kind=corrector,
             options=_options(options),
             unit=unit,
+            report_path=None if report == "none" else kept / f"{name}.{report}",
+            file_name=Path(file.filename or "").name,
         )
-    return CorrectView(**report.model_dump(), id=name if report.status != "rejected" else "")
+    return CorrectView(
+        **done.model_dump(),
+        id=name if done.status != "rejected" else "",
+        report="" if report == "none" else f"/corrections/{name}/report.{report}",
+    )
 
 
 @router.get(
@@ -78,6 +98,27 @@ def corrected_motion(
         raise NotFound(f"There is no corrected motion {name!r}.", "They are kept for a day; send the file again.")
     headers = {"content-disposition": f'attachment; filename="corrected-{name[:8]}.{form}"'}
     return Response(write_motion(read_motion(path), form), media_type=MEDIA_TYPES[form], headers=headers)
+
+
+@router.get(
+    "/corrections/{name}/report.{form}",
+    summary="The report of a correction",
+    response_class=Response,
+    responses={200: {"content": {"text/html": {}, "image/png": {}}}},
+)
+def correction_report(
+    backend: Context,
+    name: Annotated[str, PathParameter(pattern=r"^[0-9a-f]{32}$")],
+    form: Literal["html", "png"],
+) -> Response:
+    path = _folder(backend) / f"{name}.{form}"
+    if not path.is_file():
+        raise NotFound(f"There is no report {name!r}.", "They are kept for a day; send the file again.")
+    headers = {
+        "content-disposition": f'attachment; filename="report-{name[:8]}.{form}"',
+        "x-content-type-options": "nosniff",
+    }
+    return Response(path.read_bytes(), media_type=MEDIA_TYPES[form], headers=headers)
 
 
 def _options(text: str) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from backend.views import PanelView
 
 router = APIRouter(prefix="/loops/{loop_id}/generations/{generation}/panel", tags=["panel"])
 
-FORMAT = 1  # of the files below: part of their ETag, so that an upgrade is seen
+FORMAT = 2  # of the files below: part of their ETag, so that an upgrade is seen
 MEDIA_TYPES: Mapping[str, str] = {
     "lsm": "application/octet-stream",
     "npz": "application/octet-stream",

@@ -19,6 +19,7 @@ from pydantic import Field
 from core import rotations as R
 from core.config import Options, digest
 from core.errors import DataMissing
+from core.motion import Motion
 from core.rotations import Array
 from core.skeleton import Skeleton
 from model.datasets.base import WINDOW_FPS, WINDOW_FRAMES, WINDOW_S, Dataset, Split, slerp_near
@@ -184,6 +185,29 @@ def _poses(frames: Array, body: Skeleton) -> tuple[Array, Array, Array]:
     return times, frames[:, 1:4].copy(), rotations
 
 
+def whole_clips(fps: float = 30.0, seconds: float = 4.0) -> list[Motion]:
+    """Every clip as one motion at ``fps``: cycles repeated for ``seconds``, the others as long as they are at most.
+
+    Raises:
+        DataMissing: as :func:`build`.
+    """
+    body = skeleton()
+    found = []
+    for path in _files():
+        name = path.stem.removeprefix("humanoid3d_")
+        clip = _parse(name, path.read_bytes())
+        times, root, rotations = _poses(clip["frames"], body)
+        duration = float(times[-1])
+        if clip["wraps"]:
+            at = np.arange(round(seconds * fps)) / fps
+            poses = _repeated(times, root, rotations, duration, at)
+        else:
+            at = np.arange(int(min(duration, seconds) * fps + 1e-6) + 1) / fps
+            poses = _sample(times, root, rotations, np.minimum(at, duration))
+        found.append(Motion(body, *poses, fps, name))
+    return found
+
+
 def _track(name: str, clip: Mapping[str, Any], body: Skeleton) -> tuple[Array, Array, float]:
     """A clip at SUBFRAMES * WINDOW_FPS, as long as its windows need, and its duration in seconds."""
     times, root, rotations = _poses(clip["frames"], body)
@@ -195,9 +219,14 @@ def _track(name: str, clip: Mapping[str, Any], body: Skeleton) -> tuple[Array, A
         latest = max(duration - WINDOW_S, 0.0) + REST_S
         at = np.arange(-REST_S, latest + WINDOW_S, 1 / rate)
         return *_sample(times, root, rotations, np.clip(at, 0.0, duration)), duration
+    at = np.arange(0.0, duration + WINDOW_S, 1 / rate)
+    return *_repeated(times, root, rotations, duration, at), duration
+
+
+def _repeated(times: Array, root: Array, rotations: Array, duration: float, at: Array) -> tuple[Array, Array]:
+    """A cycle that goes on for ever, at the times ``at``."""
     turn, move = _cycle(root, rotations)
     root, rotations = _blend_seam(times, root, rotations, turn)
-    at = np.arange(0.0, duration + WINDOW_S, 1 / rate)
     cycle = np.floor(at / duration).astype(int)
     found_root, found_rotations = _sample(times, root, rotations, at - cycle * duration)
     ahead, shift = R.IDENTITY_WXYZ, np.zeros(3)
@@ -206,7 +235,7 @@ def _track(name: str, clip: Mapping[str, Any], body: Skeleton) -> tuple[Array, A
         rows = cycle == k
         found_root[rows] = R.rotate(ahead, found_root[rows]) + shift
         found_rotations[rows, 0] = R.multiply(np.broadcast_to(ahead, (rows.sum(), 4)), found_rotations[rows, 0])
-    return found_root, found_rotations, duration
+    return found_root, found_rotations
 
 
 def _sample(times: Array, root: Array, rotations: Array, at: Array) -> tuple[Array, Array]:

@@ -180,6 +180,15 @@ def test_correct_writes_and_reports(run: Run, tmp_path: Path, suffix: str) -> No
     assert "penetration" in run("correct", str(source), str(target), "--corrector", "kinematic").stdout
 
 
+@pytest.mark.parametrize(("form", "begins"), [("html", b"<!doctype html>"), ("png", b"\x89PNG")])
+def test_correct_writes_a_report_where_asked(run: Run, tmp_path: Path, form: str, begins: bytes) -> None:
+    source, report = tmp_path / "in.npz", tmp_path / f"report.{form}"
+    source.write_bytes(write_motion(standing(sunk_m=0.1), "npz"))
+    words = ("correct", str(source), str(tmp_path / "out.npz"), "--corrector", "kinematic", "--report", str(report))
+    assert f"report.{form}" in run(*words).stdout
+    assert report.read_bytes().startswith(begins)
+
+
 def test_correct_rejects_with_status_1(run: Run, tmp_path: Path) -> None:
     broken = standing()
     broken.root_position_m[:, 1] = 1e7
@@ -200,6 +209,8 @@ def test_correct_rejects_with_status_1(run: Run, tmp_path: Path) -> None:
         ("in.npz", "out.bvh", "--corrector", "kinematic", "--option", "nonsense=1"),
         ("in.npz", "out.bvh", "--option", "nonsense"),
         ("in.npz", "out.bvh", "--unit", "mile"),
+        ("in.npz", "out.bvh", "--corrector", "kinematic", "--report", "report.pdf"),
+        ("in.npz", "out.bvh", "--corrector", "kinematic", "--report", "no/folder.html"),
         ("text.bvh", "out.bvh"),
     ],
 )
@@ -290,5 +301,5 @@ def test_help_loads_nothing_heavy() -> None:
     )
     ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert ended.stderr == "[0]"
-    for verb in ("up", "serve", "worker", "demo", "correct", "presets", "doctor", "loops", "data"):
+    for verb in ("up", "serve", "worker", "demo", "correct", "audit", "presets", "doctor", "loops", "data"):
         assert f" {verb} " in ended.stdout

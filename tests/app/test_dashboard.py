@@ -7,7 +7,7 @@ import gradio as gr
 import pytest
 
 from app.dashboard import build_blocks, header_markup
-from app.pages import compare, inspect, launch, loops, system
+from app.pages import audit, compare, inspect, launch, loops, system
 from app.pages.page import Page, ids_of, quiet, whole
 from backend import loops as verbs
 from backend.context import Backend
@@ -17,7 +17,7 @@ from tests.app.seeding import keep_motions, record, running, small
 
 BUILDERS: dict[str, Callable[[Backend, Any], Page]] = {
     "launch": launch.build, "loops": loops.build, "compare": compare.build, "inspect": inspect.build,
-    "system": system.build,
+    "audit": audit.build, "system": system.build,
 }  # fmt: skip
 
 
@@ -44,15 +44,14 @@ def test_a_page_opens_on_an_empty_data_folder_and_says_what_to_do(backend: Backe
     updates = found.open({})
     assert len(updates) == len(found.outputs)
     words = str(updates)
-    assert "Traceback" not in words and ("Launch" in words or "API" in words)
+    assert "Traceback" not in words and any(word in words for word in ("Launch", "API", "run one"))
 
 
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_page_takes_any_nonsense_for_an_address(backend: Backend, name: str) -> None:
     demo(backend)
-    nonsense = {
-        key: "<x>,../..,-1" for key in ("loop", "loops", "generation", "sample", "by", "clone", "frame", "mode")
-    }
+    names = ("loop", "loops", "generation", "sample", "by", "clone", "frame", "mode", "audit")
+    nonsense = dict.fromkeys(names, "<x>,../..,-1")
     found = page(backend, name)
     assert len(found.open(nonsense)) == len(found.outputs)
 
@@ -64,7 +63,7 @@ def test_a_refresh_sets_what_opening_sets(backend: Backend, name: str) -> None:
     values = {
         "loops-chosen": "", "loops-filter": "", "compare-loops": [], "compare-by": "setting", "compare-band": "min-max",
         "compare-metrics": [], "compare-log": False, "inspect-mode": "one", "inspect-loop": "", "inspect-loops": [],
-        "inspect-sample": 0, "inspect-generation": 0, "inspect-start": "", "launch-cloned": "",
+        "inspect-sample": 0, "inspect-generation": 0, "inspect-start": "", "launch-cloned": "", "audit-chosen": "",
     }  # fmt: skip
     updates = found.refresh(*(values[c.elem_id] for c in found.inputs))
     assert len(updates) == len(found.outputs)

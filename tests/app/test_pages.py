@@ -16,7 +16,7 @@ from app.pages.sampledetail import across_detail, measure_title, one_loop_detail
 from backend import loops, parts
 from backend.context import Backend
 from backend.presets import PRESETS, launch_preset
-from backend.views import LoopView
+from backend.views import LoopView, PanelSampleView, PanelView
 from core.config import PartConfig
 from model.metrics import METRICS
 from tests.app.seeding import FLOOR, failed, outcome, record, running, small
@@ -188,3 +188,18 @@ def test_a_sample_shows_before_and_after_and_its_files(backend: Backend) -> None
         assert f"{base}/{file}" in html
     rejected = one_loop_detail(view, loops.panel(backend, view.id, 1), 2)
     assert "Rejected" in rejected and outcome(2)["reason"] in rejected
+
+
+def test_a_simulated_sample_shows_what_help_it_took(backend: Backend) -> None:
+    view = record(backend, loops.launch(backend, small()), 1)
+    told = outcome(0) | {"simulation": {"residual_force_bw": 0.31, "residual_torque_nm": 17.25, "at_limit_share": 0.03}}
+    sample = PanelSampleView(index=0, label="walk", outcome=told)
+    html = one_loop_detail(view, PanelView(loop_id=view.id, generation=1, samples=[sample]), 0)
+    for row in (
+        "Residual force, mean (body weights)",
+        "Residual torque, mean (N m)",
+        "Frames at the limit of help (%)",
+    ):
+        assert row in html
+    assert ">0.31<" in html and ">17.2<" in html and ">3<" in html
+    assert "Tracking error" not in html

@@ -1,9 +1,11 @@
 """What the viewer is told to show."""
 
+from typing import Any
+
 import pytest
 
 from app.theme import ARM_COLOURS
-from app.viewer_embed import MOST_PANES, Choice, Start, across_loops, one_loop
+from app.viewer_embed import MOST_PANES, Choice, Start, across_loops, facts_of, one_loop
 from backend import loops
 from backend.context import Backend
 from backend.presets import launch_preset
@@ -33,6 +35,33 @@ def test_the_raw_motion_is_the_ghost_inside_the_corrected_one(backend: Backend) 
     real, raw, corrected = one_loop(view, panel(backend, view, 2), 0, last=3)["panes"]
     assert corrected["ghost_url"] == raw["url"]
     assert real["ghost_url"] is None and raw["ghost_url"] is None
+
+
+def test_only_what_was_corrected_has_facts(backend: Backend) -> None:
+    view = demo(backend)[0]
+    found = panel(backend, view, 2)
+    real, raw, corrected = one_loop(view, found, 0, last=3)["panes"]
+    assert real["facts"] is None and raw["facts"] is None
+    assert corrected["facts"] == "Help from outside the physics: 0.06 body weights on average."
+    across = across_loops([(view, "raw", found), (view, "corrected", found)], 2, 0, last=3)["panes"]
+    assert [pane["facts"] for pane in across] == [None, corrected["facts"]]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "words"),
+    [
+        ({}, "No corrector has looked at this sample."),
+        ({"status": "unchanged"}, "Nothing was simulated."),
+        ({"status": "corrected", "reason": "lifted by up to 3 cm"}, "Lifted by up to 3 cm. Nothing was simulated."),
+        ({"status": "rejected", "reason": "It fell in frame 3."}, "Nothing was simulated."),
+        (
+            {"status": "corrected", "reason": "simulated", "simulation": {"residual_force_bw": 0.3}},
+            "Simulated. Help from outside the physics: 0.3 body weights on average.",
+        ),
+    ],
+)
+def test_facts_say_what_was_done_and_how_much_help_it_took(outcome: dict[str, Any], words: str) -> None:
+    assert facts_of(outcome) == words
 
 
 def test_neighbouring_generations_are_fetched_ahead(backend: Backend) -> None:

@@ -179,6 +179,22 @@ def test_correct_a_file(http: TestClient) -> None:
         fetched = http.get(f"/corrections/{told['id']}/motion.{form}")
         assert len(read_motion(fetched.content, f"x.{form}")) == 30
         assert "walk" not in fetched.headers["content-disposition"]
+    report = http.get(told["report"])
+    assert report.headers["content-type"].startswith("text/html")
+    assert report.headers["content-disposition"].startswith("attachment")
+    assert "Correction of walk.npz" in report.text
+
+
+def test_a_rejected_file_has_a_report_too(http: TestClient) -> None:
+    broken = standing()
+    broken.root_position_m[:, 1] = 1e7
+    files = {"file": ("<b>.npz", write_motion(broken, "npz"))}
+    told = http.post("/correct", files=files, data={"corrector": "kinematic", "report": "png"}).json()
+    assert told["status"] == "rejected" and told["id"] == ""
+    assert http.get(told["report"]).content.startswith(b"\x89PNG")
+    assert http.get(told["report"].replace(".png", ".html")).status_code == 404
+    unwanted = http.post("/correct", files=files, data={"corrector": "kinematic", "report": "none"}).json()
+    assert unwanted["report"] == ""
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from backend import parts
 from core.config import EvaluationConfig, LoopConfig, Options, PartConfig
 from core.errors import InvalidConfig, UnknownPart
 from core.memory import MemoryMemo, MemoryShelf
-from core.protocols import Corrector, Part
+from core.protocols import COST_S, Corrector, Part, cost_of
 from tests.backend.toys import ToyClipOptions, toy_config
 from tests.core.toy import Clip
 
@@ -81,3 +81,4 @@ def test_correctors_are_built_when_they_are_asked() -> None:
     assert built == []
     assert lazy.splittable
     assert built == [1]
+    assert cost_of(lazy) == cost_of(Clip(1.0)) == COST_S

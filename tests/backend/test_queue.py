@@ -27,6 +27,8 @@ def test_messages_arrive_and_are_counted(redis_url: str, make_settings: Callable
     assert (queue.waiting("cpu"), queue.waiting("gpu")) == (3, 0)
     queue.prepare("loop")
     assert queue.waiting("cpu") == 5
+    queue.audit("audit")
+    assert (queue.waiting("cpu"), queue.waiting("gpu")) == (6, 0)
     queue.close()
 
 
@@ -34,6 +36,7 @@ def test_a_broker_that_is_down_is_no_error(make_settings: Callable[..., Settings
     queue = CeleryQueue(make_settings(home="/tmp/" + secrets.token_hex(4)))
     queue.send(MESSAGES)
     queue.prepare("loop")
+    queue.audit("audit")
     assert queue.waiting("cpu") is None
     queue.close()
 

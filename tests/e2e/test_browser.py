@@ -130,6 +130,27 @@ def test_figures_are_drawn_and_move_and_the_slider_changes_generation(
     assert watched.complaints == []
 
 
+def test_the_strip_reads_values_jumps_and_folds(stack: Stack, watched: Watched, finished: str) -> None:
+    page = watched.page
+    page.goto(f"{stack.url}/?tab=inspect&loop={finished}&generation=1&sample=0&frame=3")
+    rows = page.locator("#inspect-viewer .lsv-row")
+    expect(rows.filter(has_text="left foot height")).to_be_visible(timeout=60_000)
+    expect(page.locator("#inspect-viewer .lsv-legend")).to_contain_text("Corrected", timeout=30_000)
+    skate = rows.filter(has_text="foot skate")
+    canvas = skate.locator("canvas")
+    canvas.hover()
+    tip = page.locator("#inspect-viewer .lsv-tip")
+    expect(tip).to_contain_text(re.compile(r"foot skate, frame \d+.*Raw: \d+\.\d\d m/s", re.DOTALL))
+    canvas.click()
+    expect(page.locator("#inspect-viewer .lsv-readout")).to_contain_text(re.compile(r"Frame (19|20) / 39"))
+    skate.get_by_role("button").click()
+    expect(canvas).to_be_hidden()
+    page.reload()
+    expect(rows.filter(has_text="foot skate")).to_be_visible(timeout=60_000)
+    expect(canvas).to_be_hidden()
+    assert watched.complaints == []
+
+
 def test_a_permalink_across_loops_stays_what_it_was(stack: Stack, watched: Watched, finished: str) -> None:
     page = watched.page
     chosen = f"{finished}:corrected,{finished}:raw"

@@ -99,3 +99,12 @@ def test_the_card_tells_what_a_reader_must_know(deepmimic: Dataset) -> None:
     assert deepmimic.card["clips"] == 15
     assert "held-out" in deepmimic.card["split"].lower()
     assert any("kick" in note for note in deepmimic.card["notes"])
+
+
+def test_whole_clips_are_the_recordings() -> None:
+    clips = {clip.label: clip for clip in module.whole_clips(fps=30.0, seconds=4.0)}
+    assert len(clips) == 15
+    assert all(clip.fps == 30.0 and 30 < len(clip) <= 121 for clip in clips.values())
+    assert len(clips["walk"]) == 120, "a cycle goes on"
+    walked = np.diff(clips["walk"].root_position_m, axis=0)
+    assert np.linalg.norm(walked, axis=-1).max() < 0.1, "without a jump where it begins again"

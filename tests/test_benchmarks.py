@@ -1,0 +1,99 @@
+"""The physics benchmark's document has its agreed form; what it says is measured by running it, not here."""
+
+import json
+import math
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from benchmarks import _clips as clips
+from benchmarks import physics
+from benchmarks._tables import print_tables
+from core.motion import Motion
+from corrector.minimal import Unchanged
+
+ROOT = Path(__file__).resolve().parents[1]
+KEYS = {"deepmimic", "cmu_test", "perturbed", "real_moved_mm", "idempotence_mm", "deterministic", "audit", "scaling"}
+
+
+def silent(words: str) -> None:
+    del words
+
+
+@pytest.fixture
+def quick_evaluator(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (("STEPS", 8), ("TRAINING_WINDOWS", 64), ("REFERENCE_WINDOWS", 96)):
+        monkeypatch.setattr(f"model.evaluator.{name}", value)
+
+
+def finite(figures: dict[str, Any]) -> None:
+    for name in clips.FIGURES:
+        assert isinstance(figures[name], int | float) and math.isfinite(figures[name]), name
+
+
+@pytest.mark.slow
+def test_the_document_has_its_form(quick_evaluator: None, capsys: pytest.CaptureFixture[str]) -> None:
+    found = physics.run(("deepmimic", "audit", "scaling"), "", (1,), True, silent)
+    assert set(found) >= KEYS
+    assert found["cmu_test"] is None and found["perturbed"] is None and found["deterministic"] is None
+    finite(found["deepmimic"])
+    assert found["deepmimic"]["clips"] == 3 and 0 < found["deepmimic"]["kept"] <= 3
+    assert found["deepmimic"]["penetration_mm"] < found["deepmimic"]["penetration_before_mm"]
+    audit = found["audit"]
+    assert {"floor", "real_before", "real_after", "low-0.05"} <= set(audit)
+    assert audit["low-0.05"] == audit["effects"]["low-0.05"]["fid"] and len(audit["low-0.05"]) == 2
+    assert found["real_moved_mm"] >= 0 and found["idempotence_mm"] >= 0
+    [alone] = found["scaling"]
+    assert alone["processes"] == 1 and alone["realtime_factor"] > 0
+    json.dumps(physics.finite(found), allow_nan=False)
+    print_tables(physics.finite(found))
+    assert "DeepMimic clips" in capsys.readouterr().out
+
+
+def test_a_corrector_that_does_nothing_has_no_error() -> None:
+    whole = physics.whole_clips(True)
+    figures = clips.measure(Unchanged(), whole)
+    finite(figures)
+    assert figures["kept"] == 3 and figures["kept_share"] == 1.0
+    for name in ("global_mm", "root_relative_mm", "residual_force_bw", "residual_torque_nm"):
+        assert figures[name] == pytest.approx(0.0, abs=1e-9)
+    assert figures["jerk_before"] == pytest.approx(figures["jerk_after"]) and figures["jerk_before"] > 0
+
+
+def test_distances_are_of_joints_and_of_joints_about_the_root() -> None:
+    [clip] = physics.whole_clips(True)[:1]
+    before = clips.as_batch(clip)
+    after = clips.as_batch(next(clips.broken([clip], "10 cm low")))
+    assert clips.root_relative_m(before, after) == pytest.approx(0.0, abs=1e-9)
+    figures = clips.measure(Unchanged(), [after[0]], [clip])
+    assert figures["from_clean_before_mm"] == figures["from_clean_after_mm"] == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("name", clips.BROKEN)
+def test_clips_are_broken_the_same_way_each_time(name: str) -> None:
+    whole = physics.whole_clips(True)[:2]
+    one, again = list(clips.broken(whole, name)), list(clips.broken(whole, name))
+    for a, b, clip in zip(one, again, whole, strict=True):
+        assert isinstance(a, Motion) and a.label == clip.label
+        assert a.root_position_m.tobytes() == b.root_position_m.tobytes()
+        assert a.local_rotations_wxyz.tobytes() == b.local_rotations_wxyz.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [(("--only", "magic"), "magic"), (("--cmu", "/nowhere"), "/nowhere"), (("--processes", "0"), "1")],
+)
+def test_nonsense_is_refused(words: tuple[str, ...], said: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-m", "benchmarks.physics", *words], cwd=ROOT, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2 and said in ended.stderr and "Traceback" not in ended.stderr
+
+
+def test_nothing_but_json_on_stdout() -> None:
+    command = [sys.executable, "-m", "benchmarks.physics", "--quick", "--json", "--only", "cmu", "--cmu", ""]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert set(json.loads(ended.stdout)) == KEYS
