@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
-from core.config import EvaluationConfig, LoopConfig, PartConfig, SamplingConfig, TrainingConfig
+from core.config import CorrectionConfig, EvaluationConfig, LoopConfig, PartConfig, SamplingConfig, TrainingConfig
 from core.errors import NotFound
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ def _demo() -> Preset:
     corrector = PartConfig(
         kind="chain", options={"parts": [{"kind": "idealized", "options": {"gamma": 2.0}}, {"kind": "physics"}]}
     )
+    redrawn = CorrectionConfig(rejected="redraw")
     return Preset(
         title="Collapse and correction",
         question="What becomes of a motion model that learns from its own output, and what does correction change?",
@@ -83,7 +84,7 @@ def _demo() -> Preset:
         paper=f"{SHUMAILOV}; the idealized corrector: {PAPER}",
         loops=(
             ("Raw", raw),
-            ("Corrected", raw.model_copy(update={"corrector": corrector})),
+            ("Corrected", raw.model_copy(update={"corrector": corrector, "correction": redrawn})),
             ("Real only", raw.model_copy(update={"policy": REAL})),
         ),
     )

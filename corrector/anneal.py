@@ -19,8 +19,8 @@ from corrector.wrench import Wrench
 
 Array = R.Array
 
-FALLEN_M = 0.5  # mean joint error of a frame
-RESCUES = 2  # times that help is doubled for a body that fell
+LOST_M = 0.25  # mean joint error of a frame at which a body is losing its motion: half of what counts as fallen
+RESCUES = 2  # times that help is doubled for a body that loses its motion
 LEARNED_TURN = 0.7  # share of a joint's error that is learned from one pass
 FARTHEST_LEARNED_M, FARTHEST_LEARNED_RAD = 0.1, 0.3
 CLOSE_M = 0.03  # a pass with less help may be this far off on average, or as far as the first one
@@ -35,8 +35,8 @@ class _Follow:
     peak_m: float
 
     @property
-    def fallen(self) -> bool:
-        return not self.peak_m <= FALLEN_M
+    def lost(self) -> bool:
+        return not self.peak_m <= LOST_M
 
     def close_as(self, first: "_Follow") -> bool:
         return self.mean_m <= max(first.mean_m, CLOSE_M) and self.peak_m <= max(first.peak_m, CLOSE_PEAK_M)
@@ -48,8 +48,8 @@ def track_least(
 ) -> Simulated:  # fmt: skip
     """Simulate one motion (T, 3), (T, J, 4) with the smallest wrench that keeps the body with it.
 
-    Up to ``options.passes`` simulations. A body that falls gets stiffer help, twice at most, within the limits;
-    with ``options.help == "none"`` there is one pass without any.
+    Up to ``options.passes`` simulations. A body that loses its motion gets stiffer help, twice at most, within the
+    limits; with ``options.help == "none"`` there is one pass without any.
     """
     root = np.asarray(root_position_m, dtype=np.float64)
     rotations = R.make_continuous(np.asarray(local_rotations_wxyz, dtype=np.float64))
@@ -66,14 +66,14 @@ def track_least(
     if options.help == "none" or len(root) < 2:
         return best
     for _ in range(RESCUES):
-        if not first.fallen:
+        if not first.lost:
             break
         wrench = wrench.scaled(2.0)
         best = simulate(0, wrench, None)
         first = _follow(world.body.skeleton, root, rotations, best)
     aim: tuple[Array, Array] = (root, rotations)
     for number in range(1, passes):
-        if best.diverged is not None or first.fallen:
+        if best.diverged is not None or first.lost:
             break
         aim = _learn(aim, root, rotations, best)
         wrench = wrench.scaled(0.5)

@@ -5,10 +5,11 @@ import pytest
 
 from core.motion import MotionBatch
 from core.skeleton import forward_kinematics
-from corrector.anneal import FALLEN_M, track_least
+from corrector.anneal import track_least
 from corrector.tracker import Simulated, TrackerOptions, track
 from corrector.world import SolverOptions, World, world_of
 
+FALLEN_M = 0.5
 ROWS = [3, 7, 13]  # clips that turn fast or leave the floor
 
 
