@@ -21,6 +21,7 @@ from corrector.stance import anchor
 Array = R.Array
 
 BOUNDS_VERSION = 4
+LEAST_NOTED_M = 5e-4
 
 
 class KinematicOptions(Options):
@@ -76,7 +77,7 @@ def take_steps(batch: MotionBatch, bounds: Bounds, options: KinematicOptions) ->
         offsets = offsets_of(batch, bounds.prior, bounds.rows_of(batch.labels))
     if options.floor:
         batch, shift = settle(batch, bounds, offsets)
-        for i in np.flatnonzero(np.abs(shift) > 0):
+        for i in np.flatnonzero(np.abs(shift) > LEAST_NOTED_M):
             notes[i].append(f"shifted {shift[i] * 100:+.1f} cm")
     if options.anchor:
         batch, speed = anchor(batch, bounds, offsets)

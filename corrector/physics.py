@@ -119,7 +119,9 @@ class Physics:
             failures[i] = rejection(simulated, found.error_m, batch.fps, self.options)
             if failures[i]:
                 continue
-            notes[i] = ", ".join(note for note in (notes[i], planned[k], "simulated", reduced) if note)
+            reference = f"reference {planned[k]}" if planned[k] else ""
+            notes[i] = ", ".join(note for note in (notes[i], reference, "simulated") if note)
+            notes[i] = f"{notes[i]}. {reduced}" if reduced else notes[i]
             if error is None:
                 root[i], rotations[i] = simulated.root_position_m, simulated.local_rotations_wxyz
             else:

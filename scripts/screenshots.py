@@ -1,7 +1,7 @@
-"""Screenshots of the four pages from a running installation: `.venv/bin/python scripts/screenshots.py [URL] [FOLDER]`.
+"""Screenshots of the pages from a running installation: `.venv/bin/python scripts/screenshots.py [URL] [FOLDER]`.
 
 Start one with `./scripts/run --demo`, wait for the demo to finish, then run this. Writes launch.png, loops.png,
-compare.png and inspect.png (1440 px wide) to docs/.
+compare.png and inspect.png (1440 px wide) to docs/, and audit.png where an audit is done.
 """
 
 import shutil
@@ -20,8 +20,10 @@ SAMPLE = 9
 
 def main(url: str, folder: Path) -> None:
     with Client(url) as client:
-        group = PRESETS["demo"].title
-        loops = {view.name: view for view in client.list_loops(group=group) if view.state == "done"}
+        demo, names = PRESETS["demo"].title, [name for name, _ in PRESETS["demo"].loops]
+        finished = {view.name: view for view in client.list_loops(group=demo) if view.state == "done"}
+        loops = {name: finished[name] for name in names if name in finished}
+        audits = [view.id for view in client.list_audits() if view.state == "done"]
     if not loops:
         raise SystemExit(f"No finished demo at {url}: run it first.")
     compared = ",".join(f"{view.id}:raw" for view in loops.values())
@@ -34,6 +36,8 @@ def main(url: str, folder: Path) -> None:
             "#inspect-viewer .lsv-readout",
         ),
     }
+    if audits:
+        pages["audit"] = (f"audit&audit={audits[0]}", "#audit-plot .main-svg")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         for name, (query, ready) in pages.items():

@@ -53,7 +53,8 @@ def test_the_demo_differs_in_one_thing_per_arm() -> None:
     raw, corrected, real = (arms("demo")[name] for name in ("Raw", "Corrected", "Real only"))
     assert (raw.arm, corrected.arm, real.arm) == ("raw", "corrected", "real")
     assert (raw.policy.kind, raw.sampling.guidance_synthesis, raw.generations) == ("replace", 2.5, 10)
-    assert corrected.model_copy(update={"corrector": raw.corrector}) == raw
+    uncorrected = {"corrector": raw.corrector, "correction": raw.correction}
+    assert corrected.model_copy(update=uncorrected) == raw
     assert real.model_copy(update={"policy": raw.policy}) == raw
     assert "physics" in corrected.corrector.model_dump_json()
 
