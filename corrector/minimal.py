@@ -17,6 +17,7 @@ from corrector.lock import lock
 from corrector.offsets import offsets_of
 from corrector.report import Improved, correct_rows
 from corrector.stance import anchor
+from corrector.threads import one_thread
 
 Array = R.Array
 
@@ -134,14 +135,15 @@ class Kinematic:
     ) -> Corrections:
         """See the protocol. The seed is not used: the same motion always gives the same result."""
         del seed
-        bounds = self.source.bounds_for(samples, tick)
+        with one_thread():
+            bounds = self.source.bounds_for(samples, tick)
 
-        def improve(batch: MotionBatch, index: NDArray[np.int64], tick: Tick) -> Improved:
-            del index, tick
-            steps = take_steps(batch, bounds, self.options)
-            return Improved(steps.batch, steps.notes)
+            def improve(batch: MotionBatch, index: NDArray[np.int64], tick: Tick) -> Improved:
+                del index, tick
+                steps = take_steps(batch, bounds, self.options)
+                return Improved(steps.batch, steps.notes)
 
-        return correct_rows(samples, rows, improve, tick)
+            return correct_rows(samples, rows, improve, tick)
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from corrector.links import reduction_note
 from corrector.minimal import BoundsSource, KinematicOptions, Steps, take_steps
 from corrector.reference import ContactOptions, plan_reference
 from corrector.report import TRACKS, Improved, correct_rows, precise
+from corrector.threads import one_thread
 from corrector.tracker import Simulated, TrackerOptions
 from corrector.verdict import Followed, LimitOptions, facts, followed, rejection
 from corrector.world import SolverOptions, World, world_of
@@ -75,6 +76,10 @@ class Physics:
     ) -> Corrections:
         """See the protocol. The seed is not used: the same motion always gives the same result."""
         del seed
+        with one_thread():
+            return self._correct(samples, rows, tick)
+
+    def _correct(self, samples: MotionBatch, rows: slice, tick: Tick) -> Corrections:
         bounds = self.source.bounds_for(samples, tick)
 
         def improve(batch: MotionBatch, index: NDArray[np.int64], tick: Tick) -> Improved:
