@@ -71,8 +71,8 @@ def _demo() -> Preset:
             "generation's samples, drawn with guidance 2.5: within a few generations its motions of a class become "
             "one motion, and FID leaves that of the real-only control far behind. Corrected is the same loop, but "
             "each sample is first moved two thirds of the way to a real one of its class (the idealized corrector, "
-            "gamma = 2) and then passed through the physics corrector; what that rejects is drawn again. Real only takes "
-            "the same training steps on real data. Measured: FID at generation 10 of 61 / 17 / 8, within-class "
+            "gamma = 2) and then passed through the physics corrector; what that rejects is drawn again. Real only "
+            "takes the same training steps on real data. Measured: FID at generation 10 of 61 / 17 / 8, within-class "
             "diversity .1 / 6.3 / 7.4."
         ),
         does_not_show=(
