@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from core import rotations as R
 from core.protocols import Tick, silent
-from core.skeleton import Skeleton, forward_kinematics
+from core.skeleton import Skeleton
 from corrector.filters import gaussian
 from corrector.tracker import Simulated, TrackerOptions, track, wrench_of
+from corrector.verdict import followed
 from corrector.world import World
 from corrector.wrench import Wrench
 
@@ -48,8 +49,8 @@ def track_least(
 ) -> Simulated:  # fmt: skip
     """Simulate one motion (T, 3), (T, J, 4) with the smallest wrench that keeps the body with it.
 
-    Up to ``options.passes`` simulations. A body that loses its motion gets stiffer help, twice at most, within the
-    limits; with ``options.help == "none"`` there is one pass without any.
+    Up to ``options.passes`` simulations, and RESCUES more of the first one for a body that loses its motion: it gets
+    stiffer help within the limits. With ``options.help == "none"`` there is one pass without any.
     """
     root = np.asarray(root_position_m, dtype=np.float64)
     rotations = R.make_continuous(np.asarray(local_rotations_wxyz, dtype=np.float64))
@@ -87,9 +88,7 @@ def track_least(
 def _follow(skeleton: Skeleton, root: Array, rotations: Array, simulated: Simulated) -> _Follow:
     if simulated.diverged is not None:
         return _Follow(np.inf, np.inf)
-    wanted, _ = forward_kinematics(skeleton, root, rotations)
-    got, _ = forward_kinematics(skeleton, simulated.root_position_m, simulated.local_rotations_wxyz)
-    error = np.linalg.norm(wanted - got, axis=-1).mean(-1)
+    error = followed(skeleton, root, rotations, simulated).error_m
     return _Follow(float(error.mean()), float(error.max()))
 
 
