@@ -33,13 +33,18 @@ def launch(
     home: Home = None,
 ) -> None:
     """Launch a loop: defaults, then --config, then every --set."""
-    from core.config import LoopConfig, parse, with_changes
+    from backend.parts import read_config
+    from core.config import with_changes
 
     if preset and (config or changes):
         raise InvalidConfig(
             "A preset is launched as it is.", "Leave out --config and --set, or clone its loops.", "preset"
         )
-    wanted = with_changes(parse(LoopConfig, _read_config(config)), changes_of(changes))
+    edits = changes_of(changes)
+    plain = _read_config(config)
+    if isinstance(plain, dict) and "domain" in edits:
+        plain["domain"] = edits.pop("domain")  # first of all: it decides what the other options are
+    wanted = with_changes(read_config(plain), edits)
     with target_of(server, home) as target:
         if dry_run:
             answer = target.estimate(_configs_of(target, preset) if preset else [wanted])

@@ -140,11 +140,11 @@ def curves_csv(backend: "Backend", loop_ids: Sequence[str]) -> str:
 
     from backend import loops as verbs
     from backend.exports import safe_cell
-    from model.metrics import METRICS
+    from model.domains import all_metrics
 
     views = {view.id: view for view in verbs.list_loops(backend)}
     curves = verbs.curves(backend, [i for i in loop_ids if i in views])
-    names = [name for name in METRICS if any(name in curve for curve in curves.values())]
+    names = [name for name in all_metrics() if any(name in curve for curve in curves.values())]
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["loop_id", "name", "group", "arm", "seed", "generation", *names])

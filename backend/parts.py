@@ -2,27 +2,90 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from core.config import LoopConfig, PartConfig, digest, parse
+from core.config import LoopConfig, PartConfig, digest, parse, with_changes
 from core.errors import InvalidConfig, UnknownPart
 from core.loop import Run
 from core.policies import POLICIES
-from core.protocols import Corrections, Corrector, Domain, Memo, Part, Reference, Shelf, Tick, cost_of, silent
+from core.protocols import (
+    Corrections,
+    Corrector,
+    Domain,
+    DomainPart,
+    Memo,
+    Part,
+    Reference,
+    Shelf,
+    Tick,
+    cost_of,
+    silent,
+)
 
 NONE = "none"
+ANYWHERE = (NONE, "chain")  # correctors that fit every domain
+SECTIONS = ("correction", "training", "sampling", "evaluation")
+PARTS = ("data", "policy", "corrector", "model")
 
 
-def catalogue() -> dict[str, dict[str, Part]]:
-    """Every exchangeable part, by the field of the config that names it."""
+def catalogue(domain: str | None = None) -> dict[str, dict[str, Part]]:
+    """Every exchangeable part, by the field of the config that names it; only those of a domain, where one is asked.
+
+    Raises:
+        UnknownPart: for a domain that there is not.
+    """
     from corrector.registry import CORRECTORS
-    from model.datasets.registry import DATASETS
-    from model.denoisers import MODELS
+    from model.domains import DOMAINS, all_data, all_models
+
+    if domain is None:
+        return {
+            "policy": POLICIES, "corrector": CORRECTORS, "data": all_data(), "model": all_models(),
+            "domain": dict(DOMAINS),
+        }  # fmt: skip
+    entry = domain_part(domain)
+    fitting = {kind: part for kind, part in CORRECTORS.items() if kind in (*ANYWHERE, *entry.correctors)}
+    return {
+        "policy": POLICIES, "corrector": fitting, "data": dict(entry.data), "model": dict(entry.models),
+        "domain": {domain: entry},
+    }  # fmt: skip
+
+
+def domain_part(kind: str) -> DomainPart:
+    """A domain's registry entry.
+
+    Raises:
+        UnknownPart: naming those that there are.
+    """
     from model.domains import DOMAINS
 
-    return {"policy": POLICIES, "corrector": CORRECTORS, "data": DATASETS, "model": MODELS, "domain": DOMAINS}
+    if kind not in DOMAINS:
+        raise UnknownPart("domain", kind, DOMAINS, "domain")
+    return DOMAINS[kind]
+
+
+def read_config(plain: Any, field: str = "") -> LoopConfig:
+    """A config from plain data; what it does not say is as its domain starts (not as a motion loop would).
+
+    Raises:
+        InvalidConfig: naming the field.
+    """
+    kind = plain.get("domain", "motion") if isinstance(plain, Mapping) else None
+    if not isinstance(kind, str):
+        return parse(LoopConfig, plain, field)
+    data = with_changes(LoopConfig(), {"domain": kind, **domain_part(kind).start}).model_dump(mode="json")
+    for name, value in plain.items():
+        known = data.get(name)
+        if name in SECTIONS and isinstance(known, dict) and isinstance(value, Mapping):
+            data[name] = known | dict(value)
+        elif name in PARTS and isinstance(known, dict) and isinstance(value, Mapping):
+            same = value.get("kind", known["kind"]) == known["kind"]
+            options = (known["options"] if same else {}) | dict(value.get("options") or {})
+            data[name] = known | dict(value) | {"options": options}
+        else:
+            data[name] = value
+    return parse(LoopConfig, data, field)
 
 
 def check(config: LoopConfig) -> LoopConfig:
@@ -32,11 +95,8 @@ def check(config: LoopConfig) -> LoopConfig:
         UnknownPart, InvalidConfig: naming the field, e.g. ``corrector.options.gamma``.
         DataMissing: when the data set's files are not there.
     """
-    from model.domains import dataset_of
-
-    parts = catalogue()
-    if config.domain not in parts["domain"]:
-        raise UnknownPart("domain", config.domain, parts["domain"], "domain")
+    domain = domain_part(config.domain)
+    parts = catalogue(config.domain)
     panel_corrector = _checked(parts["corrector"], config.evaluation.panel_corrector, "evaluation.panel_corrector")
     checked = config.model_copy(
         update={
@@ -47,7 +107,7 @@ def check(config: LoopConfig) -> LoopConfig:
             "evaluation": config.evaluation.model_copy(update={"panel_corrector": panel_corrector}),
         }
     )
-    dataset_of(checked.data)  # kept in memory; what is missing is said now, not by the first stage
+    domain.check(checked)  # what is missing is said now, not by the first stage
     _build(parts["model"], checked.model, "model")  # cheap, and some options only fit together or not
     policy = _build(parts["policy"], checked.policy, "policy")
     if checked.policy.kind != "real" and policy.synthetic_count(config.n) < 1:
@@ -82,12 +142,11 @@ def build_run(config: LoopConfig, *, shelf: Shelf, memo: Memo, tick: Tick = sile
 
 def build_domain(config: LoopConfig, memo: Memo, device: str = "auto") -> Domain:
     """The domain of a config; the same object for configs that agree on what it depends on."""
-    domains = catalogue()["domain"]
-    if config.domain not in domains:
-        raise UnknownPart("domain", config.domain, domains, "domain")
-    fields = config.model_dump(mode="json", include={"domain", "data", "model", "training", "sampling"})
-    key = (digest(fields), device, id(memo))
-    domain: Domain = _KEPT.get(key, lambda: domains[config.domain].build(config, memo, device))
+    part = domain_part(config.domain)
+    of_draws = {"n", "seed", "replicates"}  # the real data of a light domain are drawn for each seed
+    include = {"domain", "data", "model", "training", "sampling"} | (of_draws if part.light else {"n"})
+    key = (digest(config.model_dump(mode="json", include=include)), device, id(memo))
+    domain: Domain = _KEPT.get(key, lambda: part.build(config, memo, device))
     return domain
 
 

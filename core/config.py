@@ -14,7 +14,7 @@ from core.errors import InvalidConfig
 class Options(BaseModel):
     """Base of every options class: frozen, unknown fields refused. Titles, descriptions and bounds make the form."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class PartConfig(Options):
@@ -126,6 +126,11 @@ class LoopConfig(Options):
     evaluation: EvaluationConfig = EvaluationConfig()
     generations: int = Field(10, ge=0, le=10_000, title="Generations", description="After generation 0.")
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Every random draw comes from it.")
+    replicates: int = Field(
+        1, ge=1, le=10_000, title="Seeds at once",
+        description="Experiments with seeds of their own that run in one computation; their mean and band are drawn. "
+        "Only in light domains; elsewhere each seed is a loop.",
+    )  # fmt: skip
 
     @property
     def arm(self) -> Literal["real", "raw", "corrected"]:

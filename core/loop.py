@@ -15,12 +15,14 @@ from typing import Any
 import numpy as np
 
 from core.config import LoopConfig, digest
+from core.draws import for_the_eye
 from core.policies import Policy, compose
 from core.protocols import Corrections, Corrector, Domain, Memo, Reference, Shelf, Tick, cost_of, silent
 from core.records import GenerationRecord, Item, Outcome, count_statuses, usable
 from core.redraw import redraw_rejected
 from core.seeds import seed_for
 
+TAIL_LEVEL = 0.05  # the share of real data beyond the bound that the metric "tail" counts by
 PART_S, MOST_PARTS = 1.0, 64
 """Work of one part of a correct stage, seconds of one core by the corrector's own word: small enough to spread over
 workers, large enough to be worth a lease; and how many leases are enough for any fleet."""
@@ -43,6 +45,10 @@ class Run:
     shelf: Shelf
     memo: Memo
     tick: Tick = field(default=silent)
+
+    def seed(self, t: int, stage: str, part: int = 0) -> Any:
+        """What a stage draws its random numbers from: an int; a :data:`core.seeds.Seed` where loops are stacked."""
+        return seed_for(self.config.seed, t, stage, part)
 
     @property
     def reference(self) -> Reference:
@@ -76,21 +82,25 @@ def learn(run: Run, t: int, part: int = 0) -> None:
             f"generation-0-{key}",
             lambda: generator.fit(
                 real, start=None, scratch=False, steps=config.training.initial_steps,
-                seed=seed_for(config.seed, 0, "learn"), tick=run.tick,
+                seed=run.seed(0, "learn"), tick=run.tick,
             ),
             run.tick,
         )  # fmt: skip
         counts = {"real": len(real), "synthetic": 0}
     else:
         sets = {k: _synthetic_set(run, k) for k in run.policy.past_generations(t)}
-        training_set = compose(run.policy, real, [(k, samples) for k, (samples, _) in sets.items() if len(samples)])
+        fresh = run.policy.fresh_count(config.n)
+        training_set = compose(
+            run.policy, real, [(k, samples) for k, (samples, _) in sets.items() if len(samples)],
+            fresh=run.domain.fresh_real(fresh, t) if fresh else None, seed=seed_for(config.seed, t, "compose"),
+        )  # fmt: skip
         scratch = config.training.mode == "from-scratch"
         checkpoint = generator.fit(
             training_set.samples,
             start=run.shelf.load(0 if scratch else t - 1, "model"),
             scratch=scratch,
             steps=config.training.initial_steps if scratch else config.training.steps,
-            seed=seed_for(config.seed, t, "learn"),
+            seed=run.seed(t, "learn"),
             tick=run.tick,
         )
         real_count = int((training_set.origin == 0).sum())
@@ -109,7 +119,7 @@ def synthesize(run: Run, t: int, part: int = 0) -> None:
         run.shelf.load(t - 1, "model"),
         labels,
         guidance=config.sampling.guidance_synthesis,
-        seed=seed_for(config.seed, t, "synthesize"),
+        seed=run.seed(t, "synthesize"),
         tick=run.tick,
     )
     run.shelf.save(t, "raw", Item(samples.arrays(), {"parts": parts_of(run, "correct")}))
@@ -121,7 +131,7 @@ def correct(run: Run, t: int, part: int) -> None:
         raise ValueError("a loop without a corrector has no correct stage")
     config, raw = run.config, run.shelf.load(t, "raw")
     samples, parts = run.domain.real(config.n).with_arrays(raw.arrays), _parts_planned(run, raw)
-    rows, seed = _rows(part, parts, len(samples)), seed_for(config.seed, t, "correct")
+    rows, seed = _rows(part, parts, len(samples)), run.seed(t, "correct")
     corrections = run.corrector.correct(samples, rows=rows, seed=seed, tick=run.tick)
     drawn = np.zeros(len(corrections.outcomes), dtype=np.int64)
     if config.correction.rejected == "redraw":
@@ -131,7 +141,7 @@ def correct(run: Run, t: int, part: int) -> None:
                 run.shelf.load(t - 1, "model"),
                 samples.labels[row : row + 1],
                 guidance=config.sampling.guidance_synthesis,
-                seed=seed_for(config.seed, t, f"redraw-{attempt}", row),
+                seed=run.seed(t, f"redraw-{attempt}", row),
             )
             return samples.with_arrays(fresh.arrays())
 
@@ -150,17 +160,17 @@ def panel(run: Run, t: int, part: int = 0) -> None:
     config, real = run.config, run.domain.real(run.config.n)
     labels = _panel_labels(real.labels, config.evaluation.panel)
     raw = run.domain.generator().sample(
-        run.shelf.load(t, "model"),
+        _first_seed(run.shelf.load(t, "model"), config.replicates),
         labels,
         guidance=config.sampling.guidance_evaluation,
         seed=seed_for(0, 0, "panel"),
     )
-    raw = raw.with_arrays(raw.arrays())  # what is corrected is what is kept
+    raw, real = for_the_eye(raw.with_arrays(raw.arrays())), for_the_eye(real)  # what is corrected is what is kept
     run.shelf.save(t, "panel-raw", Item(raw.arrays()))
     nearest = _nearest_real(run.domain.distance(raw, real), raw.labels, real.labels)
     run.shelf.save(t, "panel-real", Item(real.take(nearest).arrays(), {"index": nearest.tolist()}))
     corrector = run.corrector if run.corrector is not None else run.panel_corrector
-    seed = seed_for(config.seed, t, "panel-correct")
+    seed = run.seed(t, "panel-correct")
     run.shelf.save(t, "panel-corrected", _as_item(corrector.correct(raw, seed=seed, tick=run.tick)))
 
 
@@ -173,18 +183,28 @@ def evaluate(run: Run, t: int, part: int = 0) -> None:
         run.shelf.load(t, "model"),
         _balanced_labels(run.domain.real(config.n).labels, config.evaluation.samples),
         guidance=config.sampling.guidance_evaluation,
-        seed=seed_for(config.seed, t, "evaluate"),
+        seed=run.seed(t, "evaluate"),
         tick=run.tick,
     )
     outcomes: tuple[Outcome, ...] = ()
     if run.corrector is not None and config.correction.where in ("output", "both"):
-        corrections = run.corrector.correct(samples, seed=seed_for(config.seed, t, "evaluate-correct"), tick=run.tick)
+        corrections = run.corrector.correct(samples, seed=run.seed(t, "evaluate-correct"), tick=run.tick)
         samples, outcomes = corrections.samples, corrections.outcomes
-    metrics = judge.measure(samples)
-    meta: dict[str, Any] = {"metrics": metrics, "output": count_statuses([o.as_dict() for o in outcomes])}
+    model = run.shelf.load(t, "model")
+    measured = {name: np.asarray(value, np.float64) for name, value in judge.measure(samples, model).items()}
+    tails = judge.tails(samples, model)
+    if tails is not None:
+        measured["tail"] = tails.beyond(TAIL_LEVEL)
+    meta: dict[str, Any] = {
+        "metrics": {name: float(values.mean()) for name, values in measured.items()},
+        "output": count_statuses([o.as_dict() for o in outcomes]),
+    }
+    if config.replicates > 1:
+        meta["traces"] = {name: values.tolist() for name, values in measured.items() if values.ndim}
     if t == 0:
         meta["floor"] = judge.floor(config.evaluation.samples)
-    run.shelf.save(t, "metrics", Item(meta=meta))
+    pictured = tails.as_item() if tails is not None else Item()
+    run.shelf.save(t, "metrics", Item(pictured.arrays, meta | pictured.meta))
 
 
 STAGES: dict[str, Callable[[Run, int, int], None]] = {
@@ -284,6 +304,11 @@ def _parts_planned(run: Run, item: Item) -> int:
     return int(item.meta.get("parts", once))
 
 
+def _first_seed(model: Item, replicates: int) -> Item:
+    """The checkpoint of the first of the seeds that run at once: their axis comes first in all its arrays."""
+    return model if replicates == 1 else replace(model, arrays={k: v[:1] for k, v in model.arrays.items()})
+
+
 def _as_item(corrections: Corrections) -> Item:
     tracks = {f"track.{name}": values.astype(np.float32) for name, values in corrections.tracks.items()}
     return Item(corrections.samples.arrays() | tracks, {"outcomes": [o.as_dict() for o in corrections.outcomes]})
@@ -317,4 +342,4 @@ def _parts_of_generation_zero(config: LoopConfig) -> list[Any]:
     training = config.training.model_dump(mode="json")
     for later in ("mode", "steps", "fine_tune_learning_rate"):
         del training[later]
-    return [config.model.model_dump(mode="json"), training, config.seed]
+    return [config.model.model_dump(mode="json"), training, config.seed, config.replicates]

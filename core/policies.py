@@ -31,6 +31,26 @@ class Policy(Protocol):
         """Whether the real samples stay in the training set."""
         ...
 
+    def fresh_count(self, n: int) -> int:
+        """New real samples per generation for n first ones."""
+        ...
+
+    def keep(self, origin: NDArray[np.int64], n: int, seed: int) -> NDArray[np.int64] | None:
+        """Which of all samples there are (by their origin) are learned from; None = all."""
+        ...
+
+
+class Plain:
+    """What most policies do not do."""
+
+    def fresh_count(self, n: int) -> int:
+        del n
+        return 0
+
+    def keep(self, origin: NDArray[np.int64], n: int, seed: int) -> NDArray[np.int64] | None:
+        del origin, n, seed
+        return None
+
 
 @dataclass(frozen=True)
 class TrainingSet:
@@ -40,13 +60,18 @@ class TrainingSet:
     origin: NDArray[np.int64]
 
 
-def compose(policy: Policy, real: Any, synthetic: Sequence[tuple[int, Any]]) -> TrainingSet:
-    """Real samples (when the policy keeps them) followed by the synthetic sets ``(k, S_k)``, tagged by origin."""
-    parts: list[tuple[int, Any]] = [(0, real)] if policy.keeps_real or not synthetic else []
+def compose(
+    policy: Policy, real: Any, synthetic: Sequence[tuple[int, Any]], *, fresh: Any = None, seed: int = 0
+) -> TrainingSet:
+    """Real samples (when the policy keeps them), fresh real ones, and the synthetic sets ``(k, S_k)``, tagged by
+    origin; of all these, what the policy keeps."""
+    parts: list[tuple[int, Any]] = [(0, real)] if policy.keeps_real or not (synthetic or fresh is not None) else []
+    parts += [(0, fresh)] if fresh is not None else []
     parts += synthetic
     origin = np.concatenate([np.full(len(samples), k, dtype=np.int64) for k, samples in parts])
     samples = parts[0][1].concat([s for _, s in parts[1:]]) if len(parts) > 1 else parts[0][1]
-    return TrainingSet(samples, origin)
+    kept = policy.keep(origin, len(real), seed)
+    return TrainingSet(samples, origin) if kept is None else TrainingSet(samples.take(kept), origin[kept])
 
 
 class NoOptions(Options):
@@ -64,7 +89,7 @@ class AugmentOptions(Options):
 
 
 @dataclass(frozen=True)
-class RealOnly:
+class RealOnly(Plain):
     """The control: the same number of steps on real data alone (Gillman et al. 2024, baseline)."""
 
     keeps_real: bool = True
@@ -79,7 +104,7 @@ class RealOnly:
 
 
 @dataclass(frozen=True)
-class Augment:
+class Augment(Plain):
     """Real data and round(lambda n) fresh synthetic samples (Bertrand et al. 2024; Gillman et al. 2024)."""
 
     lam: float
@@ -93,7 +118,7 @@ class Augment:
 
 
 @dataclass(frozen=True)
-class Replace:
+class Replace(Plain):
     """Synthetic samples only, n per generation (Shumailov et al. 2024)."""
 
     keeps_real: bool = False
@@ -106,7 +131,7 @@ class Replace:
 
 
 @dataclass(frozen=True)
-class Accumulate:
+class Accumulate(Plain):
     """Real data and all synthetic samples so far, n new ones per generation (Gerstgrasser et al. 2024)."""
 
     keeps_real: bool = True

@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol, Self, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import Options
+from core.config import LoopConfig, Options
 from core.records import Arrays, Item, Outcome
 
 Tick = Callable[[float, str], None]
@@ -58,7 +58,7 @@ class Generator(Protocol):
     """A generative model; its weights are plain arrays, so that a checkpoint is one safetensors file."""
 
     def fit(
-        self, samples: Any, *, start: Item | None, scratch: bool, steps: int, seed: int, tick: Tick = silent
+        self, samples: Any, *, start: Item | None, scratch: bool, steps: int, seed: Any, tick: Tick = silent
     ) -> Item:
         """Train for ``steps``.
 
@@ -74,20 +74,70 @@ class Generator(Protocol):
         """
         ...
 
-    def sample(self, checkpoint: Item, labels: Labels, *, guidance: float, seed: int, tick: Tick = silent) -> Any:
-        """Draw one sample per label."""
+    def sample(self, checkpoint: Item, labels: Labels, *, guidance: float, seed: Any, tick: Tick = silent) -> Any:
+        """Draw one sample per label.
+
+        Args:
+            seed: an int; in a light domain a :data:`core.seeds.Seed`, as of ``fit``.
+        """
         ...
+
+
+Measured = Mapping[str, float | NDArray[np.float64]]
+"""By metric name: a number, or (S,) numbers of the seeds that run at once."""
+
+
+@dataclass(frozen=True)
+class Tails:
+    """What vanishes first: how much of the generated data lies beyond quantiles of the real data's.
+
+    Attributes:
+        levels: (K,) shares of held-out real data that lie beyond, descending, e.g. .5, .2, .1, .05, .01.
+        shares: (S, K) shares of each seed's generated data beyond the same bounds.
+        score: what "beyond" is counted by, in words, e.g. ``distance from the mean``.
+        edges, real, generated: (B+1,), (B,), (B,) histogram of the score, as shares per bin.
+    """
+
+    levels: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    score: str
+    edges: NDArray[np.float64]
+    real: NDArray[np.float64]
+    generated: NDArray[np.float64]
+
+    def as_item(self) -> Item:
+        """Arrays ``tails.*`` and the words, as they are kept beside a generation's metrics."""
+        arrays = {
+            "levels": self.levels, "shares": self.shares.mean(0), "edges": self.edges, "real": self.real,
+            "generated": self.generated,
+        }  # fmt: skip
+        return Item({f"tails.{name}": values for name, values in arrays.items()}, {"tails": {"score": self.score}})
+
+    def beyond(self, level: float) -> NDArray[np.float64]:
+        """(S,) the shares at one of the levels."""
+        return np.asarray(self.shares[:, int(np.argmin(np.abs(self.levels - level)))], np.float64)
 
 
 class Evaluator(Protocol):
     """A frozen judge, trained once per data set on real data, which never sees a loop."""
 
-    def measure(self, samples: Any) -> dict[str, float]:
-        """Metrics of the domain's registry against the held-out reference."""
+    def measure(self, samples: Any, model: Item | None = None) -> Measured:
+        """Metrics of the domain's registry against the held-out reference.
+
+        Args:
+            model: the checkpoint that the samples were drawn from; None where there is none (real samples, audits).
+        """
+        ...
+
+    def tails(self, samples: Any, model: Item | None = None) -> Tails | None:
+        """What vanished; None where the domain cannot say."""
         ...
 
     def floor(self, count: int) -> dict[str, list[float]]:
-        """The same metrics of ``count`` real held-out samples: a few draws per name, for floors and noise bands."""
+        """The same metrics of ``count`` real held-out samples: a few draws per name, for floors and noise bands.
+
+        Metrics that need a model are left out.
+        """
         ...
 
 
@@ -106,8 +156,21 @@ class Domain(Protocol):
         """``count`` real training samples, classes balanced; the same for the same count."""
         ...
 
+    def fresh_real(self, count: int, generation: int) -> Any:
+        """``count`` real training samples that no earlier generation has seen (policy ``fresh-real``).
+
+        Raises:
+            InvalidConfig: where the data set has no more.
+        """
+        ...
+
     def distance(self, samples: Any, others: Any) -> NDArray[np.float64]:
         """(N, M) distances that say which real sample a synthetic one is nearest to."""
+        ...
+
+    def body(self) -> dict[str, Any]:
+        """JSON facts that a viewer needs to show a panel without the data set: ``view`` and what that view asks for
+        (see :class:`DomainPart`)."""
         ...
 
     def generator(self) -> Generator: ...
@@ -194,3 +257,40 @@ class Metric:
     direction: Literal["lower", "higher", "real"]
     group: str
     description: str
+
+
+def _anything(config: LoopConfig) -> None:
+    del config
+
+
+@dataclass(frozen=True)
+class DomainPart(Part):
+    """A domain's registry entry: ``build(config, memo, device)``, and everything that goes with it.
+
+    Attributes:
+        data, models: its data sets and models by kind; a kind belongs to one domain.
+        metrics: what its evaluator measures, in drawing order; the first is the one that lists show.
+        correctors: kinds of the correctors that understand its samples, beside ``none`` and ``chain``.
+        view: how a panel is shown, and what ``Domain.body()`` holds beside it:
+            ``motion`` (skeleton, fps); ``points`` (S, N, d) values (limits: [[low, high] per axis]);
+            ``curve`` values (S, N) over a known abscissa (abscissa: one number per label, title);
+            ``images`` (S, N, pixels) (shape: [height, width], range: [low, high]);
+            ``text`` (S, N, L) token ids (pieces: the text of each id).
+            Every body also has ``class_names``.
+        start: changes to a default config (dotted paths) that make a small, sensible loop of this domain.
+        sections: which of training, sampling, correction, evaluation have a meaning here.
+        fields: which fields (``training.steps``) of those sections have one; empty = all.
+        light: its seeds run at once (``LoopConfig.replicates``), and many generations in one lease.
+        check: raises InvalidConfig for a config that cannot run here (before anything is built), naming the field.
+    """
+
+    data: Mapping[str, Part] = field(default_factory=dict)
+    models: Mapping[str, Part] = field(default_factory=dict)
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    correctors: tuple[str, ...] = ()
+    view: Literal["motion", "points", "curve", "images", "text"] = "points"
+    start: Mapping[str, Any] = field(default_factory=dict)
+    sections: tuple[str, ...] = ("correction", "training", "sampling", "evaluation")
+    fields: tuple[str, ...] = ()
+    light: bool = False
+    check: Callable[[LoopConfig], None] = _anything

@@ -20,12 +20,13 @@ from core.artefacts import artefact_tracks, mean_artefacts
 from core.body import body_of
 from core.config import digest
 from core.motion import MotionBatch
-from core.protocols import Memo, Tick, silent
+from core.protocols import Memo, Tails, Tick, silent
 from core.records import Item
 from core.rotations import Array
 from core.skeleton import Skeleton
 from model import metrics
 from model.datasets.base import Dataset
+from model.tails import tails_of
 
 VERSION = 2  # raise it when features change: cached evaluators are found by it
 TRAINING_WINDOWS = 4096
@@ -86,8 +87,9 @@ class MotionEvaluator:
         self._reference = np.asarray(item.arrays["reference.features"], np.float64)
         self._moments = metrics.moments(self._reference)
         self._radii: dict[int, NDArray[np.float64]] = {}
+        self._whitening: NDArray[np.float64] | None = None
 
-    def measure(self, samples: MotionBatch) -> dict[str, float]:
+    def measure(self, samples: MotionBatch, model: Item | None = None) -> dict[str, float]:
         """Every metric of :data:`model.metrics.METRICS`; nearest neighbours are compared at equal counts.
 
         Raises:
@@ -95,8 +97,19 @@ class MotionEvaluator:
         """
         if len(samples) < 2:
             raise ValueError(f"at least two samples are needed; got {len(samples)}")
+        del model
         positions, rotations = samples.world()
         return self._measure(samples, positions, rotations)
+
+    def tails(self, samples: MotionBatch, model: Item | None = None) -> Tails | None:
+        """How far windows are from the mean of the reference, in the features' own spread (Mahalanobis)."""
+        del model
+        if self._whitening is None:
+            values, vectors = np.linalg.eigh(self._moments[1])
+            self._whitening = vectors / np.sqrt(values.clip(1e-6 * float(values.max())))
+        mean, whitening = self._moments[0], self._whitening
+        real, seen = (np.linalg.norm((x - mean) @ whitening, axis=1) for x in (self._reference, self.features(samples)))
+        return tails_of(real[None], seen[None], "distance from the mean of held-out features (Mahalanobis)")
 
     def floor(self, count: int) -> dict[str, list[float]]:
         """See :meth:`core.protocols.Evaluator.floor`."""

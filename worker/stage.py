@@ -17,7 +17,6 @@ from backend.tables import Loop
 from core.config import LoopConfig
 from core.errors import Cancelled, LeaseLost, LoopscopeError
 from core.loop import STAGES, Run, parts_of
-from core.motion import MotionBatch
 from core.records import Item
 from worker.tick import Leaving, StageTick
 
@@ -120,10 +119,7 @@ def drain(backend: Backend, limit: int = 10_000) -> int:
 def _keep_panel(run: Run, shelf: SqlShelf, lease: Lease) -> list[tuple[str, Mapping[str, Any]]]:
     """(class name, outcome) per panel sample; beside the panel, what a viewer needs to play it without the data set."""
     names = run.domain.class_names
-    real = run.domain.real(run.config.n)
-    if isinstance(real, MotionBatch):
-        meta = {"skeleton": real.skeleton.as_dict(), "fps": real.fps, "class_names": list(names)}
-        shelf.save(lease.generation, BODY, Item(meta=meta))
+    shelf.save(lease.generation, BODY, Item(meta=run.domain.body()))
     corrected = shelf.load(lease.generation, "panel-corrected")
     labels = [int(label) for label in corrected.arrays["labels"]]
     outcomes = corrected.meta["outcomes"]

@@ -13,12 +13,13 @@ from app.pages.page import Page, Query, ids_of, quiet
 from app.plots import BANDS, small_multiples
 from backend import loops as verbs
 from core.errors import LoopscopeError
-from model.metrics import METRICS
+from model.domains import all_metrics
 
 if TYPE_CHECKING:
     from backend.context import Backend
     from backend.views import LoopView
 
+METRICS = all_metrics()
 FIRST_METRICS = ["fid", "multimodality", "recall", "coverage", "penetration", "skate", "float", "jerk"]
 EMPTY = 'No loops yet. Launch "Collapse and correction" on the Launch page; its curves appear here as it runs.'
 

@@ -15,7 +15,7 @@ from backend import loops as verbs
 from backend import parts
 from backend.estimate import estimate
 from backend.paths import confined
-from core.config import LoopConfig, parse
+from core.config import LoopConfig
 from core.errors import InvalidConfig, LoopscopeError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Typed:
             InvalidConfig: naming the field.
         """
         seeds = forms.seeds_of(self.seeds)
-        first = parts.check(confined(backend, parse(LoopConfig, self.data(seeds[0]))))
+        first = parts.check(confined(backend, parts.read_config(self.data(seeds[0]))))
         return [first, *(first.model_copy(update={"seed": seed}) for seed in seeds[1:])]
 
 

@@ -13,8 +13,8 @@ from backend.estimate import Estimate, estimate
 from backend.paths import confined
 from backend.presets import PresetView
 from backend.views import LoopView
-from core.config import LoopConfig, parse
-from model.metrics import METRICS
+from core.config import LoopConfig
+from model.domains import all_metrics
 
 router = APIRouter(tags=["catalogue"])
 
@@ -64,7 +64,7 @@ def schema() -> dict[str, Any]:
 
 @router.get("/metrics", summary="Metrics: name, unit, direction, meaning")
 def list_metrics() -> list[MetricView]:
-    return [MetricView.model_validate(metric, from_attributes=True) for metric in METRICS.values()]
+    return [MetricView.model_validate(metric, from_attributes=True) for metric in all_metrics().values()]
 
 
 @router.get("/presets", summary="Experiments at one click")
@@ -84,5 +84,5 @@ def list_data() -> list[DataView]:
 
 @router.post("/estimate", summary="Time and space that loops would take")
 def estimate_loops(backend: Context, body: EstimateBody) -> Estimate:
-    configs = [parse(LoopConfig, plain, f"configs.{i}") for i, plain in enumerate(body.configs)]
+    configs = [parts.read_config(plain, f"configs.{i}") for i, plain in enumerate(body.configs)]
     return estimate(backend, [confined(backend, config) for config in configs])

@@ -5,11 +5,11 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from backend import loops
+from backend import loops, parts
 from backend.api.context import Context, LoopId
 from backend.paths import confined
 from backend.views import EventView, GenerationView, LoopView
-from core.config import LoopConfig, parse, with_changes
+from core.config import LoopConfig, with_changes
 from core.errors import InvalidConfig
 
 router = APIRouter(tags=["loops"])
@@ -52,7 +52,7 @@ def list_loops(
 
 @router.post("/loops", status_code=201, summary="Launch a loop")
 def launch(backend: Context, body: LaunchBody) -> LoopView:
-    config = confined(backend, parse(LoopConfig, body.config, "config"))
+    config = confined(backend, parts.read_config(body.config, "config"))
     return loops.launch(backend, config, name=body.name, group=body.group)
 
 

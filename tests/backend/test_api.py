@@ -18,7 +18,7 @@ from backend.motionfiles import read_motion, write_motion
 from backend.presets import PRESETS
 from core.motion import Motion
 from core.skeleton import Skeleton
-from model.metrics import METRICS
+from model.domains import all_metrics
 from tests.app.seeding import open_silent
 from tests.backend.serving import served
 
@@ -55,7 +55,7 @@ def test_parts_are_the_registries(http: TestClient) -> None:
 
 def test_metrics_are_the_registry(http: TestClient) -> None:
     told = http.get("/metrics").json()
-    assert [metric["name"] for metric in told] == list(METRICS)
+    assert [metric["name"] for metric in told] == list(all_metrics())
     assert all(metric["direction"] in ("lower", "higher", "real") and metric["description"] for metric in told)
 
 

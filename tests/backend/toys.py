@@ -11,7 +11,7 @@ from pydantic import Field
 from core.config import EvaluationConfig, LoopConfig, Options, PartConfig, TrainingConfig, parse
 from core.errors import TrainingDiverged
 from core.policies import NoOptions
-from core.protocols import Corrections, Memo, Part, Tick, silent
+from core.protocols import Corrections, DomainPart, Memo, Metric, Part, Tick, silent
 from core.records import Item
 from tests.core.toy import Clip, MeanGenerator, Numbers, ToyDomain
 
@@ -82,19 +82,22 @@ def _clip(options: ToyClipOptions, *needs: object) -> SlowClip:
     return SlowClip(options.limit, pause_s=options.pause_s)
 
 
-TOYS: dict[str, tuple[str, Part]] = {
-    "domain": ("toy", Part("Toy", "Numbers.", NoOptions, _domain)),
-    "model": ("toy", Part("Toy", "A mean.", ToyModelOptions, lambda options: options)),
-    "corrector": ("clip", Part("Clip", "Clips.", ToyClipOptions, _clip)),
-}
+TOY = DomainPart(
+    "Toy", "Numbers.", NoOptions, _domain,
+    data={"numbers": Part("Numbers", "Normal ones.", NoOptions, lambda options: options)},
+    models={"toy": Part("Toy", "A mean.", ToyModelOptions, lambda options: options)},
+    metrics={"mean": Metric("mean", "Mean", "", "real", "fidelity", "Of the numbers.")},
+    correctors=("clip",),
+    start={"data.kind": "numbers"},
+)  # fmt: skip
 
 
-def registries() -> list[tuple[MutableMapping[str, Part], str, Part]]:
+def registries() -> list[tuple[MutableMapping[str, Any], str, Any]]:
     """(registry, kind, entry) of every toy."""
-    from backend.parts import catalogue
+    from corrector.registry import CORRECTORS
+    from model.domains import DOMAINS
 
-    parts = catalogue()
-    return [(parts[field], kind, entry) for field, (kind, entry) in TOYS.items()]
+    return [(DOMAINS, "toy", TOY), (CORRECTORS, "clip", Part("Clip", "Clips.", ToyClipOptions, _clip))]
 
 
 def toy_config(
@@ -103,7 +106,8 @@ def toy_config(
 ) -> LoopConfig:  # fmt: skip
     """A loop of the toy domain; ``model`` holds :class:`ToyModelOptions`, ``clip`` the corrector's."""
     return LoopConfig(
-        domain="toy", n=n, generations=generations, seed=seed, policy=PartConfig(kind=policy),
+        domain="toy", data=PartConfig(kind="numbers"), n=n, generations=generations, seed=seed,
+        policy=PartConfig(kind=policy),
         corrector=PartConfig(kind=corrector, options=clip or {}), model=PartConfig(kind="toy", options=model),
         training=TrainingConfig(initial_steps=steps, steps=steps),
         evaluation=EvaluationConfig(samples=16, panel=4, panel_corrector=PartConfig(kind="clip")),

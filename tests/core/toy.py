@@ -11,7 +11,7 @@ from core.config import LoopConfig, parse
 from core.loop import Run
 from core.memory import MemoryMemo, MemoryShelf
 from core.policies import POLICIES
-from core.protocols import Corrections, Labels, Tick, silent
+from core.protocols import Corrections, Labels, Tails, Tick, silent
 from core.records import Arrays, Item, Outcome
 
 
@@ -61,8 +61,12 @@ class MeanGenerator:
 
 
 class Judge:
-    def measure(self, samples: Numbers) -> dict[str, float]:
+    def measure(self, samples: Numbers, model: Item | None = None) -> dict[str, float]:
+        del model
         return {"mean": float(samples.values.mean())}
+
+    def tails(self, samples: Numbers, model: Item | None = None) -> Tails | None:
+        return None
 
     def floor(self, count: int) -> dict[str, list[float]]:
         return {"mean": [0.0, 1.0 / count]}
@@ -78,6 +82,12 @@ class ToyDomain:
 
     def distance(self, samples: Numbers, others: Numbers) -> NDArray[np.float64]:
         return np.abs(samples.values[:, None] - others.values[None, :])
+
+    def fresh_real(self, count: int, generation: int) -> Numbers:
+        return Numbers(np.random.default_rng(generation).normal(size=count), np.arange(count) % 2)
+
+    def body(self) -> dict[str, Any]:
+        return {"view": "points", "limits": [[-4.0, 4.0]], "class_names": list(self.class_names)}
 
     def generator(self) -> MeanGenerator:
         return MeanGenerator()

@@ -1,23 +1,25 @@
-"""Domains: data, generator and judge that belong together. Heavy libraries load when a domain is asked for them."""
+"""Windows of human motion."""
 
 import json
-from collections.abc import Callable
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from core.config import LoopConfig, PartConfig, digest, parse
-from core.errors import UnknownPart
+from core.config import LoopConfig, PartConfig, digest
+from core.errors import InvalidConfig
 from core.motion import MotionBatch, joint_distances
 from core.policies import NoOptions
-from core.protocols import Evaluator, Generator, Memo, Part, Tick, silent
+from core.protocols import DomainPart, Evaluator, Generator, Memo, Tick, silent
 from model.datasets.base import Dataset
 from model.datasets.registry import DATASETS
 from model.denoisers import MODELS
 from model.denoisers.registry import Design
+from model.domains.parts import part_of
+from model.metrics import METRICS
+from model.tails import TAIL
 
 if TYPE_CHECKING:
     from model.evaluator import MotionEvaluator
@@ -44,6 +46,17 @@ class MotionDomain:
     def distance(self, samples: MotionBatch, others: MotionBatch) -> NDArray[np.float64]:
         """(N, M) mean joint distances, metres."""
         return joint_distances(samples, others)
+
+    def fresh_real(self, count: int, generation: int) -> MotionBatch:
+        """Windows that come after those of all generations before (the first ones are the same for every count)."""
+        seen = self._config.n + (generation - 1) * count
+        return _train(self.dataset, seen + count).take(slice(seen, None))
+
+    def body(self) -> dict[str, Any]:
+        """Skeleton (see :meth:`core.skeleton.Skeleton.as_dict`) and frame rate."""
+        data = self.dataset
+        names = list(self.class_names)
+        return {"view": "motion", "skeleton": data.skeleton.as_dict(), "fps": data.fps, "class_names": names}
 
     def generator(self) -> Generator:
         if self._generator is None:
@@ -72,7 +85,7 @@ def build_motion(config: LoopConfig, memo: Memo, device: str = "auto") -> Motion
         DataMissing: when the data set's files are not there.
     """
     dataset = dataset_of(config.data)
-    design: Design = _part(MODELS, "model", config.model, "model")()
+    design: Design = part_of(MODELS, "model", config.model, "model")()
     return MotionDomain(config, dataset, design, memo, device)
 
 
@@ -84,20 +97,13 @@ def dataset_of(data: PartConfig) -> Dataset:
 @lru_cache(maxsize=4)
 def _dataset(kind: str, options: str, stamp: tuple[float, ...]) -> Dataset:
     del stamp
-    dataset: Dataset = _part(DATASETS, "data set", PartConfig(kind=kind, options=json.loads(options)), "data")()
+    dataset: Dataset = part_of(DATASETS, "data set", PartConfig(kind=kind, options=json.loads(options)), "data")()
     return dataset
 
 
 @lru_cache(maxsize=8)
 def _train(dataset: Dataset, count: int) -> MotionBatch:
     return dataset.train(count)
-
-
-def _part(registry: dict[str, Part], what: str, part: PartConfig, field: str) -> Callable[[], Any]:
-    if part.kind not in registry:
-        raise UnknownPart(what, part.kind, registry, f"{field}.kind")
-    entry = registry[part.kind]
-    return partial(entry.build, parse(entry.options, part.options, f"{field}.options"))
 
 
 def _stamp(data: PartConfig) -> tuple[float, ...]:
@@ -107,11 +113,31 @@ def _stamp(data: PartConfig) -> tuple[float, ...]:
     return tuple(file.stat().st_mtime for file in files if data.options.get("path") and file.is_file())
 
 
-DOMAINS: dict[str, Part] = {
-    "motion": Part(
-        "Human motion",
-        "Windows of 2 s of articulated human motion, by class.",
-        NoOptions,
-        build_motion,
-    ),
-}
+def check_motion(config: LoopConfig) -> None:
+    """The data set is there, and kept in memory; what is missing is said now, not by the first stage.
+
+    Raises:
+        InvalidConfig: where several seeds are asked for at once.
+        DataMissing: when the data set's files are not there.
+    """
+    if config.replicates > 1:
+        raise InvalidConfig(
+            f"Loops of motion run one seed each; got {config.replicates} at once.",
+            "Launch one loop per seed instead.",
+            "replicates",
+        )
+    dataset_of(config.data)
+
+
+MOTION = DomainPart(
+    "Human motion",
+    "Windows of 2 s of articulated human motion, by class.",
+    NoOptions,
+    build_motion,
+    data=DATASETS,
+    models=MODELS,
+    metrics=METRICS | {TAIL.name: TAIL},
+    correctors=("kinematic", "physics", "idealized", "quality"),
+    view="motion",
+    check=check_motion,
+)
