@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from core.errors import LoopscopeError
+from core.protocols import Part
 
 
 class DataView(BaseModel):
@@ -13,6 +14,7 @@ class DataView(BaseModel):
 
     Attributes:
         kind: for ``data.kind`` of a config.
+        domain: the title of the domain that it belongs to.
         card: source, licence, clips, seconds, split, notes; None where options have to be given first.
         needs: why there is no card yet, in words.
     """
@@ -20,6 +22,7 @@ class DataView(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     kind: str
+    domain: str = ""
     title: str
     description: str
     options: dict[str, Any]
@@ -28,25 +31,24 @@ class DataView(BaseModel):
 
 
 def cards() -> list[DataView]:
-    """Every registered data set, with its card where it loads without further options."""
-    from backend import parts
+    """Every registered data set, with its card where it loads without further options and has one."""
+    from model.domains import DOMAINS
 
     views = []
-    for kind, part in parts.catalogue()["data"].items():
-        view = DataView(
-            kind=kind, title=part.title, description=part.description, options=part.options.model_json_schema()
-        )
-        try:
-            views.append(view.model_copy(update={"card": _card(kind)}))
-        except LoopscopeError as error:
-            views.append(view.model_copy(update={"needs": str(error)}))
+    for domain in DOMAINS.values():
+        for kind, part in domain.data.items():
+            schema = part.options.model_json_schema()
+            view = DataView(
+                kind=kind, domain=domain.title, title=part.title, description=part.description, options=schema
+            )
+            try:
+                views.append(view.model_copy(update={"card": _card(part)}))
+            except LoopscopeError as error:
+                views.append(view.model_copy(update={"needs": str(error)}))
     return views
 
 
-@lru_cache(maxsize=16)
-def _card(kind: str) -> dict[str, Any]:
-    from backend import parts
-
-    part = parts.catalogue()["data"][kind]
-    card: dict[str, Any] = part.build(part.options()).card
-    return card
+@lru_cache(maxsize=32)
+def _card(part: Part) -> dict[str, Any] | None:
+    """What a data set says of itself."""
+    return getattr(part.build(part.options()), "card", None)

@@ -35,9 +35,9 @@ def test_check_fills_in_defaults_and_is_idempotent() -> None:
     [
         ({"domain": "music"}, "domain", "toy"),
         ({"policy": PartConfig(kind="forget")}, "policy.kind", "replace"),
-        ({"corrector": PartConfig(kind="magic")}, "corrector.kind", "kinematic"),
-        ({"data": PartConfig(kind="magic")}, "data.kind", "deepmimic"),
-        ({"model": PartConfig(kind="magic")}, "model.kind", "latent-mlp"),
+        ({"corrector": PartConfig(kind="magic")}, "corrector.kind", "clip"),
+        ({"data": PartConfig(kind="magic")}, "data.kind", "numbers"),
+        ({"model": PartConfig(kind="magic")}, "model.kind", "toy"),
         ({"corrector": PartConfig(kind="clip", options={"limit": -1})}, "corrector.options.limit", "greater"),
         ({"corrector": PartConfig(kind="clip", options={"speed": 1})}, "corrector.options.speed", "limit"),
         ({"policy": PartConfig(kind="augment", options={"lam": "much"})}, "policy.options.lam", "much"),

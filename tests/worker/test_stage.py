@@ -12,12 +12,13 @@ from sqlalchemy import select
 from backend import loops, stages
 from backend.context import Backend
 from backend.memo import WAITING
-from backend.parts import build_run, catalogue, check
+from backend.parts import build_run, check
 from backend.tables import Stage
 from core.config import CorrectionConfig, LoopConfig
 from core.loop import run_loop
 from core.memory import MemoryMemo, MemoryShelf
 from core.protocols import Tick, silent
+from model.domains import DOMAINS
 from tests.backend.leases import messages, start
 from tests.backend.test_stages import silence
 from tests.backend.toys import SlowDomain, SlowGenerator, toy_config
@@ -151,8 +152,7 @@ def test_work_after_the_lease_was_lost_is_thrown_away(backend: Backend, monkeypa
             stages.reclaim(backend)
             return super().generator()
 
-    domains = catalogue()["domain"]
-    monkeypatch.setitem(domains, "toy", replace(domains["toy"], build=lambda *_: Stolen()))
+    monkeypatch.setitem(DOMAINS, "toy", replace(DOMAINS["toy"], build=lambda *_: Stolen()))
     assert not run_stage(backend, first.loop_id, 0, "learn", 0)
     assert loops.show_loop(backend, loop.id).state == "interrupted"
     assert loops.generations(backend, loop.id) == []
