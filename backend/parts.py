@@ -9,6 +9,7 @@ from typing import Any
 from core.config import LoopConfig, PartConfig, digest, parse, with_changes
 from core.errors import InvalidConfig, UnknownPart
 from core.loop import Run
+from core.memory import MemoryMemo, MemoryShelf
 from core.policies import POLICIES
 from core.protocols import (
     Corrections,
@@ -116,7 +117,20 @@ def check(config: LoopConfig) -> LoopConfig:
             "Choose a larger lambda, or the policy 'real' for a control.",
             "policy.options",
         )
+    if domain.light and checked.corrector.kind != NONE:
+        _check_corrector(checked)
     return checked
+
+
+def _check_corrector(config: LoopConfig) -> None:
+    """Some correctors need what not every domain has (a known density, say): try on two samples of one seed.
+
+    Raises:
+        InvalidConfig: what the corrector says.
+    """
+    run = build_run(config.model_copy(update={"replicates": 1}), shelf=MemoryShelf(), memo=_TRIAL)
+    if run.corrector is not None:
+        run.corrector.correct(run.domain.real(config.n).take(slice(0, 2)))
 
 
 def build_run(config: LoopConfig, *, shelf: Shelf, memo: Memo, tick: Tick = silent, device: str = "auto") -> Run:
@@ -127,7 +141,8 @@ def build_run(config: LoopConfig, *, shelf: Shelf, memo: Memo, tick: Tick = sile
         DataMissing: when the data set's files are not there.
     """
     domain = build_domain(config, memo, device)
-    reference = Reference(domain.real(config.n), f"{domain.digest}-{config.n}", memo)
+    truth = getattr(domain, "truth", None)
+    reference = Reference(domain.real(config.n), f"{domain.digest}-{config.n}", memo, truth)
     return Run(
         config=config,
         domain=domain,
@@ -177,7 +192,8 @@ def _corrector(part: PartConfig, reference: Reference, field_name: str) -> Corre
 
 def _checked(registry: dict[str, Part], part: PartConfig, field_name: str) -> PartConfig:
     if part.kind not in registry:
-        raise UnknownPart(field_name.split(".")[-1].replace("_", " "), part.kind, registry, f"{field_name}.kind")
+        what = "corrector" if ".parts." in field_name else field_name.split(".")[-1].replace("_", " ")
+        raise UnknownPart(what, part.kind, registry, f"{field_name}.kind")
     options = parse(registry[part.kind].options, part.options, f"{field_name}.options")
     plain = options.model_dump(mode="json")
     for name, value in options:
@@ -216,3 +232,4 @@ class _Kept:
 
 
 _KEPT = _Kept(16)
+_TRIAL = MemoryMemo()

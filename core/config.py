@@ -4,6 +4,7 @@ beside the part's code, in its registry, and is checked when the parts are put t
 import hashlib
 import json
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
@@ -184,5 +185,5 @@ def with_changes(config: LoopConfig, changes: Mapping[str, Any]) -> LoopConfig:
             if not isinstance(node, dict) or not isinstance(node.get(key), dict):
                 raise InvalidConfig(f"There is no option {path!r}.", f"{key!r} holds no options.", path)
             node = node[key]
-        node[last] = value
+        node[last] = deepcopy(value)  # a later change may go inside it
     return parse(LoopConfig, data)

@@ -287,14 +287,14 @@ def _synthetic_set(run: Run, k: int) -> tuple[Any, dict[str, int]]:
     items = [run.shelf.load(k, "corrected-0")]
     items += [run.shelf.load(k, f"corrected-{part}") for part in range(1, _parts_planned(run, items[0]))]
     first, *others = (real.with_arrays(_samples_only(item.arrays)) for item in items)
-    samples = first.concat(others)
+    samples = first.concat(others) if others else first
     outcomes = [outcome for item in items for outcome in item.meta["outcomes"]]
     counts = count_statuses(outcomes)
     if run.config.correction.rejected == "redraw":
         counts["redrawn"] = sum(outcome.get("redrawn", 0) > 0 for outcome in outcomes)
     if run.config.correction.rejected != "keep raw":
         counts["dropped"] = counts["rejected"]
-        samples = samples.take(np.flatnonzero(usable(outcomes)))
+        samples = samples.take(np.flatnonzero(usable(outcomes))) if counts["rejected"] else samples
     return samples, counts
 
 

@@ -214,11 +214,16 @@ def cost_of(corrector: Corrector) -> float:
 
 @dataclass(frozen=True)
 class Reference:
-    """The real data that a corrector learns its bounds from. ``digest`` names it; ``memo`` keeps what was learned."""
+    """The real data that a corrector learns its bounds from. ``digest`` names it; ``memo`` keeps what was learned.
+
+    ``truth`` is the real distribution itself, where the domain knows it: ``sample(seed, (S, N)) -> (S, N, d)`` and
+    ``log_density((S, N, d)) -> (S, N)``.
+    """
 
     real: Any
     digest: str
     memo: Memo
+    truth: Any = None
 
 
 @dataclass(frozen=True)

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from pydantic import Field
 
-from core import rotations as R
 from core.config import Options, PartConfig, parse
 from core.errors import InvalidConfig, UnknownPart
-from core.motion import MotionBatch
 from core.protocols import Corrections, Corrector, Part, Reference, Tick, cost_of, silent
-from core.records import Outcome, Status
-from corrector.features import window_artefacts
-from corrector.report import LEFT_ALONE_M, moved_m, precise
+from core.records import Arrays, Outcome, Status
+from corrector.kinds import kind_of
+from corrector.mixture import derived
 
 MOST_PARTS = 8
 
@@ -33,7 +32,7 @@ class ChainOptions(Options):
         ge=0,
         le=1,
         title="Strength",
-        description="Share of the way from the input (0) to the corrected motion (1).",
+        description="Share of the way from the input (0) to the corrected sample (1).",
     )
 
 
@@ -65,12 +64,15 @@ class Chain:
         return self._last_whole <= 0 and all(part.splittable for _, part in self.parts)
 
     @property
+    def reorders(self) -> bool:
+        """Whether some part puts samples of several seeds in another order."""
+        return any(bool(getattr(part, "reorders", False)) for _, part in self.parts)
+
+    @property
     def cost_s(self) -> float:
         return sum(cost_of(part) for _, part in self.parts)
 
-    def correct(
-        self, samples: MotionBatch, *, rows: slice = slice(None), seed: int = 0, tick: Tick = silent
-    ) -> Corrections:
+    def correct(self, samples: Any, *, rows: slice = slice(None), seed: Any = 0, tick: Tick = silent) -> Corrections:
         """See the protocol. What comes out does not depend on how the rows are split."""
         whole, count = self._last_whole, len(self.parts)
         results: list[Corrections] = []
@@ -81,48 +83,70 @@ class Chain:
                 tick((i + fraction) / count, f"Part {i + 1} of {count}: {sentence}")
 
             asked = rows if i == whole else slice(None)
-            result = part.correct(current, rows=asked, seed=seed, tick=part_tick)
+            own: Any = derived(seed, i) if i else seed  # a stack's, where loops are stacked
+            result = part.correct(current, rows=asked, seed=own, tick=part_tick)
             current = result.samples
             results.append(_rows_of(result, rows) if i < whole else result)
         return self._merge(samples.take(rows), results)
 
-    def _merge(self, samples: MotionBatch, results: list[Corrections]) -> Corrections:
-        kinds = [kind for kind, _ in self.parts]
+    def _merge(self, samples: Any, results: list[Corrections]) -> Corrections:
+        kinds, kind = [kind for kind, _ in self.parts], kind_of(samples)
         outcomes = [_merged(kinds, [r.outcomes[i] for r in results]) for i in range(len(samples))]
-        taken = np.array([o.status == "corrected" for o in outcomes], dtype=bool)
         corrected = results[-1].samples
-        root, rotations = samples.root_position_m.copy(), samples.local_rotations_wxyz.copy()
-        chosen = np.flatnonzero(taken)
+        if self._reorders(samples):
+            taken = [i for i, outcome in enumerate(outcomes) if outcome.status != "rejected"]
+            merged = kind.put(samples, np.array(taken, dtype=np.int64), corrected.take(np.array(taken, dtype=np.int64)))
+            for place in taken:  # from where a sample was put, by the part that moved it most
+                most = max(result.outcomes[place].moved_m for result in results)
+                outcomes[place] = replace(outcomes[place], moved_m=most)
+            return Corrections(merged, tuple(outcomes), _tracks(results))
+        chosen = np.flatnonzero([o.status == "corrected" for o in outcomes])
         if len(chosen):
-            before, after = precise(samples.take(chosen)), precise(corrected.take(chosen))
+            source = corrected.take(chosen)
+            before, after = kind.precise(samples.take(chosen)), kind.precise(source)
             if self.strength < 1.0:
-                after = _between(before, after, self.strength)
-                root[chosen], rotations[chosen] = after.root_position_m, after.local_rotations_wxyz
-            else:
-                root[chosen], rotations[chosen] = (
-                    corrected.root_position_m[chosen],
-                    corrected.local_rotations_wxyz[chosen],
-                )
-            moved, measured = moved_m(before, after), window_artefacts(after)
+                source = after = kind.between(before, after, self.strength)
+            moved, measured = kind.moved(before, after), kind.measures(after)
             for k, i in enumerate(chosen):
                 now = {name: float(values[k]) for name, values in measured.items()}
                 outcomes[i] = replace(outcomes[i], moved_m=float(moved[k]), after=now)
-                if moved[k] <= LEFT_ALONE_M:
+                if moved[k] <= kind.left_alone:
                     outcomes[i] = replace(outcomes[i], status="unchanged", moved_m=0.0, after=outcomes[i].before)
-                    root[i], rotations[i] = samples.root_position_m[i], samples.local_rotations_wxyz[i]
-        tracks: dict[str, np.ndarray] = {}
-        for result in results:  # the last part that simulated a motion is the one whose force counts
-            for name, values in result.tracks.items():
-                known = tracks.get(name, np.zeros_like(values))
-                active = values.any(1, keepdims=True)
-                tracks[name] = np.where(active, values, known)
-        return Corrections(
-            replace(samples, root_position_m=root, local_rotations_wxyz=rotations), tuple(outcomes), tracks
-        )
+            put = np.flatnonzero(moved > kind.left_alone)
+            samples = kind.put(samples, chosen[put], source.take(put))
+        return Corrections(samples, tuple(outcomes), _tracks(results))
+
+    def _reorders(self, samples: Any) -> bool:
+        """Whether a part put the samples of each seed in another order, to reject the same places of all of them.
+
+        Raises:
+            InvalidConfig: where a strength asks for a place between a sample and what it has become.
+        """
+        if getattr(samples, "seeds", 1) == 1 or not self.reorders:
+            return False
+        if self.strength < 1.0:
+            raise InvalidConfig(
+                f"A chain with a quality filter has a strength of 1 where several seeds run at once; got "
+                f"{self.strength:g}.",
+                "Set the strength to 1, or run one seed at a time.",
+                "corrector.options.strength",
+            )
+        return True
+
+
+def _tracks(results: list[Corrections]) -> Arrays:
+    """Of the parts' tracks the last ones: the last part that simulated a motion is the one whose force counts."""
+    tracks: Arrays = {}
+    for result in results:
+        for name, values in result.tracks.items():
+            known = tracks.get(name, np.zeros_like(values))
+            active = values.any(1, keepdims=True)
+            tracks[name] = np.where(active, values, known)
+    return tracks
 
 
 def looks_at_whole_batch(part: object) -> bool:
-    """Whether a corrector's result for one motion depends on the others of its batch."""
+    """Whether a corrector's result for one sample depends on the others of its batch."""
     return bool(getattr(part, "whole_batch", False))
 
 
@@ -133,7 +157,7 @@ def _rows_of(result: Corrections, rows: slice) -> Corrections:
 
 
 def _merged(kinds: list[str], outcomes: list[Outcome]) -> Outcome:
-    """One outcome out of the parts' outcomes for one motion."""
+    """One outcome out of the parts' outcomes for one sample."""
     first, last = outcomes[0], outcomes[-1]
     for i, (kind, outcome) in enumerate(zip(kinds, outcomes, strict=True)):
         if outcome.status == "rejected":
@@ -144,14 +168,6 @@ def _merged(kinds: list[str], outcomes: list[Outcome]) -> Outcome:
     force = float(simulation.get("residual_force_bw", 0.0))
     status: Status = "corrected" if any(o.status == "corrected" for o in outcomes) else "unchanged"
     return Outcome(status, "; ".join(notes), 0.0, force, first.before, last.after, simulation)
-
-
-def _between(before: MotionBatch, after: MotionBatch, strength: float) -> MotionBatch:
-    return replace(
-        before,
-        root_position_m=before.root_position_m + strength * (after.root_position_m - before.root_position_m),
-        local_rotations_wxyz=R.slerp(before.local_rotations_wxyz, after.local_rotations_wxyz, np.array(strength)),
-    )
 
 
 def build_chain(options: ChainOptions, reference: Reference | None, tick: Tick, registry: Mapping[str, Part]) -> Chain:

@@ -1,11 +1,13 @@
-"""The idealized correction of the papers: every sample is pulled towards a real one, with strength gamma.
+"""The idealized correction of the papers: samples are brought towards real ones, with strength gamma.
 
-(x + gamma y) / (1 + gamma) (Gillman et al. 2024, eq. 5), where y comes from a balanced one-to-one matching inside each
-class, the pointwise form of optimal transport: nearest neighbours alone would forget modes. It injects real data
-(gamma = 1 is half real), so it is a yardstick, not a cure.
+``blend`` is the pointwise form: (x + gamma y) / (1 + gamma) (Gillman et al. 2024, eq. 5), where y comes from a balanced
+one-to-one matching inside each class: nearest neighbours alone would forget modes. ``mixture`` and ``rejection`` are
+forms of distributions, pi_gamma p = (p + gamma p_real) / (1 + gamma): exact, and as the paper's published toy draws it
+(:mod:`corrector.mixture`). All of them inject real data (gamma = 1 is half real): a yardstick, not a cure.
 """
 
 from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,32 +15,43 @@ from pydantic import Field
 
 from core import rotations as R
 from core.config import Options
+from core.draws import Draws
 from core.errors import InvalidConfig
 from core.motion import MotionBatch, canonicalize, joint_distances
-from core.protocols import Corrections, Reference, Tick, silent
+from core.protocols import Corrections, Corrector, Reference, Tick, silent
+from core.seeds import uniform
 from corrector.checks import rejections
 from corrector.features import window_yaw
+from corrector.idealized_draws import idealized_draws
+from corrector.matching import balanced_matching
 from corrector.report import Improved, correct_rows, precise
 
 Array = R.Array
 
 
 class IdealizedOptions(Options):
-    """How strongly samples are pulled towards real ones."""
+    """How strongly samples are brought towards real ones."""
 
     gamma: float = Field(
         1.0,
         ge=0,
         le=1000,
         title="gamma",
-        description="Correction strength: 0 leaves samples alone, 1 goes half way to the matched real window.",
+        description="Correction strength: 0 leaves samples alone, 1 is half real.",
+    )
+    form: Literal["blend", "mixture", "rejection"] = Field(
+        "blend",
+        title="Form",
+        description="blend: every sample goes the share gamma / (1 + gamma) of the way to a matched real one. mixture: "
+        "that share of the samples is replaced by real ones. rejection: the sampler of the published Gaussian toy, for "
+        "data of at most 3 dimensions whose law is known; it also cuts off far samples, even at gamma = 0.",
     )
 
 
 @dataclass(frozen=True)
 class Idealized:
-    """Implements :class:`core.protocols.Corrector`. Matching looks at the whole batch and is cheap, so rows can
-    still be corrected apart: they come out the same however the batch is split."""
+    """Implements :class:`core.protocols.Corrector` for motions. Matching looks at the whole batch and is cheap, so rows
+    can still be corrected apart: they come out the same however the batch is split."""
 
     options: IdealizedOptions
     real: MotionBatch
@@ -54,7 +67,6 @@ class Idealized:
         Raises:
             InvalidConfig: when the samples are of another body, length or frame rate than the real windows.
         """
-        del seed
         real = self.real
         if samples.skeleton != real.skeleton or samples.frames != real.frames or samples.fps != real.fps:
             raise InvalidConfig(
@@ -63,15 +75,22 @@ class Idealized:
                 f"{samples.skeleton.name!r}.",
                 "Correct samples of the loop's own data set with it, or choose another corrector.",
             )
-        partner = self._partners(samples, tick)
-        weight = self.options.gamma / (1.0 + self.options.gamma)
+        share = self.options.gamma / (1.0 + self.options.gamma)
+        if self.options.form == "blend":
+            partner, weight = self._partners(samples, tick), np.full(len(samples), share)
+            said = f"moved {share:.0%} of the way to real window"
+        else:
+            chance = uniform(seed, (1, len(samples), 2))[0]
+            partner, weight = self._random_real(samples, chance[:, 1]), np.where(chance[:, 0] < share, 1.0, 0.0)
+            said = "replaced by real window"
 
         def improve(batch: MotionBatch, index: NDArray[np.int64], tick: Tick) -> Improved:
             del tick
-            if weight == 0.0:
-                return Improved(batch, [""] * len(batch))
-            notes = [f"moved {weight:.0%} of the way to real window {partner[i]}" for i in index]
-            return Improved(_blend(batch, precise(real.take(partner[index])), weight), notes)
+            notes = [f"{said} {partner[i]}" if weight[i] > 0 else "" for i in index]
+            if not any(notes):
+                return Improved(batch, notes)
+            blended = _blend(batch, precise(real.take(partner[index])), weight[index])
+            return Improved(blended if all(notes) else _where(weight[index] > 0, blended, batch), notes)
 
         return correct_rows(samples, rows, improve, tick)
 
@@ -83,49 +102,57 @@ class Idealized:
         kinds = np.unique(labels)
         for k, label in enumerate(kinds):
             tick(k / max(len(kinds), 1) * 0.5, "Matching samples with real windows")
-            mine = usable[labels == label]
-            theirs = np.flatnonzero(self.real.labels == label)
-            if not len(theirs):
-                theirs = np.arange(len(self.real))
+            mine, theirs = usable[labels == label], self._of_class(label)
             distance = joint_distances(precise(samples.take(mine)), precise(self.real.take(theirs)))
             partner[mine] = theirs[balanced_matching(distance)]
         return partner
 
+    def _random_real(self, samples: MotionBatch, chance: Array) -> NDArray[np.int64]:
+        """(N,) any real window of each sample's class."""
+        of_class = {label: self._of_class(label) for label in np.unique(samples.labels)}
+        return np.array(
+            [of_class[label][int(c * len(of_class[label]))] for label, c in zip(samples.labels, chance, strict=True)],
+            dtype=np.int64,
+        )
 
-def balanced_matching(distance: NDArray[np.float64]) -> NDArray[np.int64]:
-    """(N,) for each row its column, at the least total distance such that every column of M is used floor(N / M) or
-    ceil(N / M) times (Hungarian method, Jonker & Volgenant 1987)."""
-    from scipy.optimize import linear_sum_assignment
-
-    count, choices = distance.shape
-    full, extra = divmod(count, choices)
-    cost = np.tile(distance, (1, full + (extra > 0)))
-    if full and extra:  # dummy rows may take only columns of the last copy, so that all others are used
-        forbidden = (float(distance.max()) + 1.0) * (count + 1)
-        dummies = np.zeros((cost.shape[1] - count, cost.shape[1]))
-        dummies[:, : full * choices] = forbidden
-        cost = np.concatenate([cost, dummies])
-    chosen = linear_sum_assignment(cost)[1][:count] % choices
-    return np.asarray(chosen, dtype=np.int64)
+    def _of_class(self, label: int) -> NDArray[np.int64]:
+        """The real windows of a class; all, where it has none."""
+        found = np.flatnonzero(self.real.labels == label)
+        return found if len(found) else np.arange(len(self.real))
 
 
-def _blend(batch: MotionBatch, partners: MotionBatch, weight: float) -> MotionBatch:
+def _blend(batch: MotionBatch, partners: MotionBatch, weight: Array) -> MotionBatch:
     """Between motions and their partners: rotations by slerp, the root's path and height linearly, both in the heading
-    and from the starting point of each motion (blending paths from a common start is blending velocities)."""
+    and from the starting point of each motion (blending paths from a common start is blending velocities).
+
+    Args:
+        weight: (N,) share of the way.
+    """
     own, other = canonicalize(batch), canonicalize(partners)
-    rotations = R.slerp(own.local_rotations_wxyz, other.local_rotations_wxyz, np.array(weight))
-    root = own.root_position_m + weight * (other.root_position_m - own.root_position_m)
+    rotations = R.slerp(own.local_rotations_wxyz, other.local_rotations_wxyz, weight[:, None, None])
+    root = own.root_position_m + weight[:, None, None] * (other.root_position_m - own.root_position_m)
     turn = R.yaw_to_unitquat(window_yaw(batch))[:, None]
     rotations[:, :, 0] = R.multiply(np.broadcast_to(turn, rotations[:, :, 0].shape), rotations[:, :, 0])
     start = batch.root_position_m[:, :1] * np.array([1.0, 0.0, 1.0])
     return replace(batch, root_position_m=R.rotate(turn, root) + start, local_rotations_wxyz=rotations)
 
 
-def build_idealized(options: IdealizedOptions, reference: Reference | None) -> Idealized:
-    """The corrector.
+def _where(chosen: NDArray[np.bool_], batch: MotionBatch, otherwise: MotionBatch) -> MotionBatch:
+    """Motions of the one batch where chosen (N,), of the other elsewhere."""
+    return replace(
+        batch,
+        root_position_m=np.where(chosen[:, None, None], batch.root_position_m, otherwise.root_position_m),
+        local_rotations_wxyz=np.where(
+            chosen[:, None, None, None], batch.local_rotations_wxyz, otherwise.local_rotations_wxyz
+        ),
+    )
+
+
+def build_idealized(options: IdealizedOptions, reference: Reference | None) -> Corrector:
+    """The corrector for the reference's kind of samples.
 
     Raises:
-        InvalidConfig: without real windows to pull towards.
+        InvalidConfig: without real samples to pull towards, or for a form that these samples do not have.
     """
     if reference is None or not len(reference.real):
         raise InvalidConfig(
@@ -133,4 +160,13 @@ def build_idealized(options: IdealizedOptions, reference: Reference | None) -> I
             "Use it inside a loop, or choose kinematic or physics for single motions.",
             "corrector.kind",
         )
-    return Idealized(options, reference.real)
+    real: Any = reference.real
+    if isinstance(real, Draws):
+        return idealized_draws(options.form, options.gamma, reference)
+    if options.form == "rejection":
+        raise InvalidConfig(
+            "The form 'rejection' draws from the density of the real data, which nobody knows of motions.",
+            "Choose the form 'blend' or 'mixture'.",
+            "corrector.options.form",
+        )
+    return Idealized(options, real)

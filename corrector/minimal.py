@@ -1,6 +1,7 @@
 """The kinematic corrector: the least that brings a motion back inside the bounds of real motion."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -148,13 +149,11 @@ class Kinematic:
 
 @dataclass(frozen=True)
 class Unchanged:
-    """The corrector that leaves every usable motion as it is, and still measures it."""
+    """The corrector that leaves every usable sample as it is, and still measures it."""
 
     splittable: bool = True
 
-    def correct(
-        self, samples: MotionBatch, *, rows: slice = slice(None), seed: int = 0, tick: Tick = silent
-    ) -> Corrections:
+    def correct(self, samples: Any, *, rows: slice = slice(None), seed: Any = 0, tick: Tick = silent) -> Corrections:
         """See the protocol."""
         del seed
         return correct_rows(samples, rows, lambda batch, *_: Improved(batch, [""] * len(batch)), tick)

@@ -7,6 +7,7 @@ from core.protocols import Corrector
 from corrector.chain import Chain, looks_at_whole_batch
 from corrector.report import moved_m
 from tests.corrector.conftest import Make, jittered, raised, same
+from tests.corrector.draws import Normal, corrector_of, drawn, reference_of, values_of
 
 KINEMATIC: dict[str, object] = {"kind": "kinematic"}
 IDEALIZED: dict[str, object] = {"kind": "idealized"}
@@ -94,3 +95,42 @@ def test_faults_in_parts_are_named(make: Make) -> None:
         chain_of(make, {"kind": "magic"})
     with pytest.raises(InvalidConfig, match="parts.1.options.gamma"):
         chain_of(make, KINEMATIC, {"kind": "idealized", "options": {"gamma": -1}})
+
+
+def test_strength_is_linear_in_draws() -> None:
+    samples, reference = drawn(1, 3, 12), reference_of(drawn(2, 3, 20))
+    full, part = (
+        values_of(corrector_of("chain", reference, parts=[IDEALIZED], strength=s).correct(samples).samples)
+        for s in (1.0, 0.25)
+    )
+    assert not np.array_equal(full, samples.values)
+    assert part == pytest.approx(samples.values + 0.25 * (full - samples.values))
+
+
+def test_parts_that_draw_at_random_draw_apart() -> None:
+    mixture = {"kind": "idealized", "options": {"gamma": 1.0, "form": "mixture"}}
+    samples, reference = drawn(1, 1, 400), reference_of(drawn(2, 1, 20), Normal(2))
+    twice = corrector_of("chain", reference, parts=[mixture, mixture]).correct(samples, seed=1)
+    assert np.mean([o.status == "corrected" for o in twice.outcomes]) == pytest.approx(0.75, abs=0.08)
+
+
+@pytest.mark.parametrize("order", [0, 1])
+def test_a_filter_in_a_chain_rejects_the_same_samples_for_all_seeds_as_for_each(order: int) -> None:
+    parts: list[dict[str, object]] = [{"kind": "quality", "options": {"share": 0.5}}, {"kind": "none"}]
+    parts = parts[::-1] if order else parts
+    samples, real = drawn(1, 3, 16), drawn(2, 3, 30)
+    together = corrector_of("chain", reference_of(real), parts=parts).correct(samples)
+    left = [i for i, o in enumerate(together.outcomes) if o.status != "rejected"]
+    assert len(left) == 8
+    for seed in range(3):
+        alone = corrector_of("chain", reference_of(real.of_seed(seed)), parts=parts).correct(samples.of_seed(seed))
+        mine = [i for i, o in enumerate(alone.outcomes) if o.status != "rejected"]
+        assert np.array_equal(values_of(together.samples)[seed, left], values_of(alone.samples)[0, mine])
+
+
+def test_a_filter_for_several_seeds_has_no_half_strength() -> None:
+    chained = corrector_of("chain", reference_of(drawn(2, 3, 20)), parts=[{"kind": "quality"}], strength=0.5)
+    with pytest.raises(InvalidConfig, match="strength of 1") as error:
+        chained.correct(drawn(1, 3, 10))
+    assert error.value.field == "corrector.options.strength"
+    assert len(chained.correct(drawn(1, 1, 10)).outcomes) == 10

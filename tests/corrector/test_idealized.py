@@ -4,22 +4,8 @@ import pytest
 from core.errors import InvalidConfig
 from core.motion import MotionBatch, canonicalize, joint_distances
 from core.protocols import Reference
-from corrector.idealized import balanced_matching
 from tests.core.bodies import standing
 from tests.corrector.conftest import Make, jittered, same
-
-
-@pytest.mark.parametrize(("count", "choices"), [(3, 5), (5, 5), (7, 5), (10, 5), (13, 4)])
-def test_matching_uses_all_choices_alike(count: int, choices: int) -> None:
-    distance = np.random.default_rng(count).random((count, choices))
-    used = np.bincount(balanced_matching(distance), minlength=choices)
-    assert used.min() >= count // choices
-    assert used.max() <= -(-count // choices)
-
-
-def test_matching_prefers_what_is_near() -> None:
-    points, targets = np.array([0.0, 10.0, 20.0]), np.array([19.0, 1.0, 11.0])
-    assert balanced_matching(np.abs(points[:, None] - targets[None])).tolist() == [1, 2, 0]
 
 
 def test_strength_goes_from_the_sample_to_a_real_window_of_its_class(
@@ -59,3 +45,20 @@ def test_it_needs_real_windows_of_the_same_kind(make: Make) -> None:
         make("idealized", learned=False)
     with pytest.raises(InvalidConfig, match="40 frames"):
         make("idealized").correct(standing(2, 10))
+
+
+def test_a_mixture_replaces_the_share_of_real_ones(make: Make, clean: MotionBatch, reference: Reference) -> None:
+    noisy = jittered(clean.concat([clean, clean, clean]))
+    done = make("idealized", gamma=1, form="mixture").correct(noisy, seed=4)
+    replaced = np.array([o.status == "corrected" for o in done.outcomes])
+    assert 0.3 < replaced.mean() < 0.7
+    assert same(done.samples.take(np.flatnonzero(~replaced)), noisy.take(np.flatnonzero(~replaced)))
+    distance = joint_distances(done.samples.take(np.flatnonzero(replaced)), reference.real)
+    foreign = noisy.labels[replaced][:, None] != reference.real.labels[None]
+    assert np.where(foreign, np.inf, distance).min(1).max() < 1e-4
+
+
+def test_nobody_knows_the_density_of_motions(make: Make) -> None:
+    with pytest.raises(InvalidConfig, match="density") as error:
+        make("idealized", form="rejection")
+    assert error.value.field == "corrector.options.form"
