@@ -1,9 +1,13 @@
 """What vanishes first: how much of the generated data lies beyond quantiles of the real data's."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from core.protocols import Metric, Tails
+
+Array = NDArray[np.float64]
 
 LEVELS = (0.5, 0.2, 0.1, 0.05, 0.01)
 BINS = 24
@@ -13,7 +17,37 @@ TAIL = Metric(
 )  # fmt: skip
 
 
-def tails_of(real: NDArray[np.float64], generated: NDArray[np.float64], score: str) -> Tails:
+@dataclass(frozen=True, eq=False)
+class Yardstick:
+    """What the real data say, to be asked of every generation.
+
+    Attributes:
+        score: what is counted by, in words; larger the rarer a sample is.
+        bounds: (S or 1, K) the scores that the levels' shares of real samples lie beyond.
+        edges, real: (B+1,), (B,) histogram of the real scores, as shares.
+    """
+
+    score: str
+    bounds: Array
+    edges: Array
+    real: Array
+
+    def of(self, generated: Array) -> Tails:
+        """Tails of (S, N) scores of generated samples; not finite = beyond everything."""
+        far = generated if np.isfinite(generated).all() else np.where(np.isfinite(generated), generated, np.inf)
+        shares = np.stack([(far > bound[:, None]).mean(1) for bound in self.bounds.T], axis=1)
+        return Tails(np.array(LEVELS), shares, self.score, self.edges, self.real, _histogram(far, self.edges))
+
+
+def yardstick(real: Array, score: str) -> Yardstick:
+    """From (S or 1, M) scores of held-out real samples; one row serves all seeds."""
+    bounds = np.quantile(real, 1.0 - np.array(LEVELS), axis=1).T
+    low, high = float(real.min()), float(np.quantile(real, 0.999))
+    edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
+    return Yardstick(score, bounds, edges, _histogram(real, edges))
+
+
+def tails_of(real: Array, generated: Array, score: str) -> Tails:
     """Tails by a score that is larger the rarer a sample is.
 
     Args:
@@ -21,16 +55,12 @@ def tails_of(real: NDArray[np.float64], generated: NDArray[np.float64], score: s
         generated: (S, N) scores of generated samples; not finite = beyond everything.
         score: what it is, in words.
     """
-    levels = np.array(LEVELS)
-    bounds = np.quantile(real, 1.0 - levels, axis=1).T  # (S or 1, K)
-    far = np.where(np.isfinite(generated), generated, np.inf)
-    shares = (far[:, :, None] > bounds[:, None, :]).mean(1)
-    low, high = float(real.min()), float(np.quantile(real, 0.999))
-    edges = np.linspace(low, high if high > low else low + 1.0, BINS + 1)
-    return Tails(levels, shares, score, edges, _histogram(real, edges), _histogram(far, edges))
+    return yardstick(real, score).of(generated)
 
 
-def _histogram(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Share per bin; what lies outside counts in the bin at that end."""
-    counts = np.histogram(values.clip(edges[0], edges[-1]), edges)[0]
+def _histogram(values: Array, edges: Array) -> Array:
+    """Share per bin of equal width; what lies outside counts in the bin at that end."""
+    step = (edges[-1] - edges[0]) / (len(edges) - 1)
+    place = ((values - edges[0]) / step).clip(0.0, len(edges) - 1.5)  # a value at the last edge is in the last bin
+    counts = np.bincount(place.astype(np.intp).ravel(), minlength=len(edges) - 1)
     return np.asarray(counts / values.size, np.float64)
