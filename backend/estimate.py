@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from backend.pace import Paces, megabytes_of, past_paces, seconds_of
 from backend.queue import CPU, queue_of
 from core.config import LoopConfig, PartConfig, digest
 from core.errors import LoopscopeError
@@ -39,6 +40,7 @@ DEFAULT_RATES: dict[tuple[str, str], float] = {
 STAGE_OVERHEAD_S = 0.3  # loading, storing and handing over, per stage
 EVALUATOR_S = 22.0  # training a data set's frozen judge, once per data folder (one core)
 START_S = 8.0  # from the launch to the first step of work: imports, reading the data set
+LIGHT_START_S = 3.0  # the same where there is none to read
 CHECKPOINT_MB = 12.0
 SAMPLE_MB = 0.011  # a motion of 40 frames and 15 joints
 RECENT_GENERATIONS = 400  # how much of the past is looked at
@@ -63,12 +65,14 @@ class Past:
         judged: digests of data sets whose evaluator is trained.
         begun: keys of generations 0 that are cached.
         checkpoint_mb: mean size of a stored model, by model kind.
+        paces: of light loops (:mod:`backend.pace`).
     """
 
     rates: Mapping[tuple[str, str], float] = field(default_factory=dict)
     judged: frozenset[str] = frozenset()
     begun: frozenset[str] = frozenset()
     checkpoint_mb: Mapping[str, float] = field(default_factory=dict)
+    paces: Paces = field(default_factory=dict)
 
 
 def estimate(backend: "Backend", config: LoopConfig | Sequence[LoopConfig]) -> Estimate:
@@ -88,7 +92,12 @@ def estimate_from(past: Past, configs: Sequence[LoopConfig], cpu_workers: int, c
     """The same from given knowledge: one process for networks, ``cpu_workers`` for physics, all on ``cores``."""
     judged, begun = set(past.judged), set(past.begun)
     prepared_s, network_s, physics_s, longest_s, megabytes = 0.0, 0.0, 0.0, 0.0, 0.0
-    for config in configs:
+    heavy, light = _by_weight(configs)
+    for config in light:  # they run in blocks, on the queue of physics, and nothing is prepared for them
+        physics_s += seconds_of(config, past.paces)
+        longest_s = max(longest_s, seconds_of(config, past.paces))
+        megabytes += megabytes_of(config)
+    for config in heavy:
         if (data := digest(config.data)) not in judged:
             judged.add(data)
             prepared_s += EVALUATOR_S
@@ -115,12 +124,24 @@ def estimate_from(past: Past, configs: Sequence[LoopConfig], cpu_workers: int, c
     # The evaluator is prepared on the cpu queue while generation 0 learns; nothing is finished without it.
     physics_s += prepared_s
     busy_s = max(network_s, physics_s / cpu_workers, (network_s + physics_s) / cores)
-    seconds = START_S + max(busy_s, longest_s, prepared_s)
+    seconds = (START_S if heavy else LIGHT_START_S) + max(busy_s, longest_s, prepared_s)
+    measured = bool(past.rates if heavy else past.paces)
     return Estimate(
         seconds=round(seconds, 1),
         megabytes=round(megabytes, 1),
-        note=_note(measured=bool(past.rates), evaluator=prepared_s > 0),
+        note=_note(measured=measured, evaluator=prepared_s > 0),
     )
+
+
+def _by_weight(configs: Sequence[LoopConfig]) -> tuple[list[LoopConfig], list[LoopConfig]]:
+    """Configs of loops that run stage by stage, and of those that run in blocks of generations."""
+    from backend.parts import domain_part
+
+    heavy: list[LoopConfig] = []
+    light: list[LoopConfig] = []
+    for config in configs:
+        (light if domain_part(config.domain).light else heavy).append(config)
+    return heavy, light
 
 
 def beginning(config: LoopConfig) -> str:
@@ -220,16 +241,21 @@ def _past(backend: "Backend") -> Past:
     """What SQL tells: recorded seconds by stage, sizes of stored models, which beginnings exist."""
     from sqlalchemy import func, select
 
+    from backend.parts import catalogue
     from backend.tables import Artifact, Generation, Loop
 
+    domains = catalogue()["domain"].items()
+    heavy = [kind for kind, part in domains if not getattr(part, "light", False)]
+    stage_by_stage = Loop.config["domain"].as_string().in_(heavy)  # thousands of light generations tell nothing here
     with backend.database.read() as session:
         recorded = session.execute(
             select(Loop.config, Generation.index, Generation.seconds)
             .join(Generation, Generation.loop_id == Loop.id)
+            .where(stage_by_stage)
             .order_by(Generation.recorded_at.desc())
             .limit(RECENT_GENERATIONS)
         ).all()
-        begun = session.scalars(select(Loop.config).where(Loop.generation >= 0)).all()
+        begun = session.scalars(select(Loop.config).where(Loop.generation >= 0, stage_by_stage)).all()
         sizes = session.execute(
             select(Loop.config, func.avg(Artifact.size))
             .join(Artifact, Artifact.loop_id == Loop.id)
@@ -238,6 +264,7 @@ def _past(backend: "Backend") -> Past:
             .order_by(Loop.created_at.desc())
             .limit(50)
         ).all()
+        paces = past_paces(session)
     started = [config for plain in begun if (config := _readable(plain)) is not None]
     megabytes: dict[str, list[float]] = {}
     for plain, size in sizes:
@@ -247,6 +274,7 @@ def _past(backend: "Backend") -> Past:
         judged=frozenset(digest(config.data) for config in started),
         begun=frozenset(beginning(config) for config in started),
         checkpoint_mb={kind: median(values) for kind, values in megabytes.items()},
+        paces=paces,
     )
 
 

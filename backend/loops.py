@@ -15,11 +15,22 @@ from sqlalchemy.orm import Session
 
 from backend import parts
 from backend.context import Backend
-from backend.journal import REVISION, bump, lock_loop, no_loop, note, touch
+from backend.journal import REVISION, bump, finite, lock_loop, no_loop, note, touch
 from backend.queue import Message
 from backend.shelf import SqlShelf
-from backend.stages import add_stage, advance, message_of, running_parts, settle
-from backend.tables import Artifact, Counter, Event, Generation, Loop, MetricValue, PanelSample, Stage, utc_now
+from backend.stages import advance, in_blocks, message_of, running_parts, settle
+from backend.tables import (
+    Artifact,
+    Counter,
+    Event,
+    Generation,
+    Loop,
+    MetricValue,
+    PanelSample,
+    Stage,
+    TraceValue,
+    utc_now,
+)
 from backend.views import (
     ACTIVE,
     EventView,
@@ -30,9 +41,11 @@ from backend.views import (
     loop_views,
     numbers,
 )
+from core.blocks import BLOCK
 from core.config import LoopConfig, digest, with_changes
 from core.errors import Conflict, DataMissing, InvalidConfig, NotFound
 from core.motion import Motion
+from core.policies import POLICIES
 from core.skeleton import Skeleton
 
 BODY = "body"
@@ -66,19 +79,28 @@ def launch(backend: Backend, config: LoopConfig, *, name: str = "", group: str =
         )  # fmt: skip
         session.add(loop)
         session.flush()
-        messages = add_stage(session, loop, config, 0, "learn", 1)
+        messages = advance(session, loop, config, lambda _: 1)  # its first stage has one part
         note(session, loop, "launched", f"Launched: {config.generations} generations after generation 0.")
         touch(session, loop)
     backend.queue.send(messages)
-    backend.queue.prepare(loop.id)
+    if not in_blocks(config):  # what those need is had in no time
+        backend.queue.prepare(loop.id)
     return show_loop(backend, loop.id)
 
 
 def default_name(config: LoopConfig) -> str:
-    """What a loop is called that nobody named: its policy, corrector and seed."""
-    policy = " ".join([config.policy.kind, *(f"{v:g}" for v in numbers(config.policy.options).values())])
+    """What a loop is called that nobody named: its policy with what is unusual about it, corrector and seed."""
+    usual = numbers({name: field.default for name, field in POLICIES[config.policy.kind].options.model_fields.items()})
+    found = numbers(config.policy.options)
+    policy = " ".join([config.policy.kind, *(f"{found[name]:g}" for name in ("lam",) if name in found)])
+    unusual = [
+        f"{name.replace('_', ' ')} {value:g}"
+        for name, value in found.items()
+        if name != "lam" and value != usual.get(name)
+    ]
     corrector = [] if config.corrector.kind == "none" else [config.corrector.kind]
-    return ", ".join([policy, *corrector, f"seed {config.seed}"])
+    seed = f"seed {config.seed}" if config.replicates == 1 else f"{config.replicates} seeds from {config.seed}"
+    return ", ".join([policy, *unusual, *corrector, seed])
 
 
 def find_same(backend: Backend, config: LoopConfig) -> LoopView | None:
@@ -153,7 +175,7 @@ def floor(backend: Backend, loop_id: str) -> dict[str, list[float]]:
         _get(session, loop_id)
         facts = session.scalar(
             select(Artifact.facts).where(
-                Artifact.loop_id == loop_id, Artifact.generation == 0, Artifact.name == "metrics"
+                Artifact.loop_id == loop_id, Artifact.generation == 0, Artifact.name.in_(("metrics", BLOCK))
             )
         )
     return dict((facts or {}).get("floor", {}))
@@ -165,6 +187,28 @@ def curves(backend: Backend, loop_ids: Sequence[str]) -> dict[str, dict[str, lis
     with backend.database.read() as session:
         for loop_id, generation, name, value in _metrics(session, loop_ids):
             found.setdefault(loop_id, {}).setdefault(name, []).append((generation, value))
+    return found
+
+
+def traces(
+    backend: Backend, loop_ids: Sequence[str], metric: str | None = None
+) -> dict[str, dict[str, list[tuple[int, list[float | None]]]]]:
+    """Every metric (or one) of several loops by generation, a value per seed: of all that run at once in a loop, or
+    the one of a loop that runs alone. None where it could not be computed."""
+    found: dict[str, dict[str, list[tuple[int, list[float | None]]]]] = {}
+    with backend.database.read() as session:
+        query = select(TraceValue).where(TraceValue.loop_id.in_(loop_ids))
+        if metric is not None:
+            query = query.where(TraceValue.name == metric)
+        rows = session.execute(
+            query.with_only_columns(TraceValue.loop_id, TraceValue.generation, TraceValue.name, TraceValue.values)
+            .order_by(TraceValue.loop_id, TraceValue.name, TraceValue.generation)
+        )  # fmt: skip
+        for loop_id, generation, name, values in rows:
+            found.setdefault(loop_id, {}).setdefault(name, []).append((generation, list(values)))
+        for loop_id, generation, name, value in _metrics(session, [one for one in loop_ids if one not in found]):
+            if metric in (None, name):
+                found.setdefault(loop_id, {}).setdefault(name, []).append((generation, [value]))
     return found
 
 
@@ -285,10 +329,27 @@ def panel(backend: Backend, loop_id: str, generation: int) -> PanelView:
             .where(PanelSample.loop_id == loop_id, PanelSample.generation == generation)
             .order_by(PanelSample.index)
         ).all()
-    if not rows:
-        raise NotFound(f"Generation {generation} of loop {loop_id} has no panel yet.", "Wait until it is drawn.")
-    samples = [PanelSampleView(index=row.index, label=row.label, outcome=row.outcome) for row in rows]
+    if rows:
+        samples = [PanelSampleView(index=row.index, label=row.label, outcome=row.outcome) for row in rows]
+    else:
+        samples = _packed_panel(backend, loop_id, generation)
     return PanelView(loop_id=loop_id, generation=generation, samples=samples)
+
+
+def _packed_panel(backend: Backend, loop_id: str, generation: int) -> list[PanelSampleView]:
+    """The same of a generation that was made in a block: its file says it, SQL has no rows of it."""
+    shelf = SqlShelf(backend, loop_id)
+    try:
+        corrected, names = shelf.load(generation, "panel-corrected"), shelf.load(generation, BODY).meta["class_names"]
+    except DataMissing:
+        raise NotFound(
+            f"Generation {generation} of loop {loop_id} has no panel yet.", "Wait until it is drawn."
+        ) from None
+    labels = [int(label) for label in corrected.arrays["labels"]]
+    return [
+        PanelSampleView(index=i, label=names[label] if 0 <= label < len(names) else "", outcome=finite(outcome))
+        for i, (label, outcome) in enumerate(zip(labels, corrected.meta["outcomes"], strict=True))
+    ]
 
 
 def panel_motion(backend: Backend, loop_id: str, generation: int, kind: Kind, index: int) -> PanelMotion:

@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, Protocol
 
 from backend.settings import Settings
+from core.blocks import BLOCK
 from core.config import LoopConfig
 
 log = logging.getLogger(__name__)
@@ -49,9 +50,9 @@ class Queue(Protocol):
 
 
 def queue_of(config: LoopConfig, stage: str) -> str:
-    """Which queue a stage waits in: networks on ``gpu``, physics on ``cpu``."""
+    """Which queue a stage waits in: networks on ``gpu``, physics and blocks of light generations on ``cpu``."""
     corrects_output = config.corrector.kind != "none" and config.correction.where != "loop"
-    return CPU if stage in ("correct", "panel") or (stage == "evaluate" and corrects_output) else GPU
+    return CPU if stage in ("correct", "panel", BLOCK) or (stage == "evaluate" and corrects_output) else GPU
 
 
 def open_queue(settings: Settings) -> Queue:

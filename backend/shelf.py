@@ -8,8 +8,10 @@ from sqlalchemy import select
 
 from backend.context import Backend
 from backend.memo import Recent
+from backend.packfiles import OpenPacks
 from backend.store import Stored
 from backend.tables import Artifact
+from core.blocks import BLOCK
 from core.errors import DataMissing
 from core.records import Item
 
@@ -17,6 +19,7 @@ FACTS = ("counts", "training", "metrics", "output", "floor", "index")
 """The part of an item's meta that SQL keeps too: small, and read by views."""
 
 RECENT = Recent(8)  # by digest, so stale entries cannot be: content does not change
+PACKS = OpenPacks()
 
 
 @dataclass(frozen=True)
@@ -51,25 +54,35 @@ class SqlShelf:
         Raises:
             DataMissing: when no stage has published it.
         """
-        digest = self._digest(generation, name)
-        item = RECENT.get(digest)
+        digest, packed = self._find(generation, name)
+        key = f"{digest} {generation} {name}" if packed else digest
+        item = RECENT.get(key)
         if item is None:
-            item = self.backend.store.get(digest)
-            RECENT.put(digest, item)
+            store = self.backend.store
+            item = PACKS.get(store, digest).item(generation, name) if packed else store.get(digest)
+            if item is None:
+                raise missing(self.loop_id, generation, name)
+            RECENT.put(key, item)
         return item
 
-    def _digest(self, generation: int, name: str) -> str:
+    def _find(self, generation: int, name: str) -> tuple[str, bool]:
+        """Digest of the file that holds an item: its own, or (True) the pack of the block that made it."""
         if (generation, name) in self.pending:
-            return self.pending[generation, name].stored.digest
+            return self.pending[generation, name].stored.digest, False
         with self.backend.database.read() as session:
-            digest = session.scalar(
-                select(Artifact.digest).where(
-                    Artifact.loop_id == self.loop_id, Artifact.generation == generation, Artifact.name == name
+            found = session.execute(
+                select(Artifact.digest, Artifact.name)
+                .where(
+                    Artifact.loop_id == self.loop_id,
+                    ((Artifact.generation == generation) & (Artifact.name == name))
+                    | ((Artifact.generation <= generation) & (Artifact.name == BLOCK)),
                 )
-            )
-        if digest is None:
+                .order_by(Artifact.name != name, Artifact.generation.desc())
+                .limit(1)
+            ).one_or_none()
+        if found is None:
             raise missing(self.loop_id, generation, name)
-        return digest
+        return found.digest, found.name != name
 
 
 @dataclass(frozen=True)

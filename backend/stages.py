@@ -12,9 +12,11 @@ from sqlalchemy.orm import Session
 
 from backend.context import Backend
 from backend.journal import bump, finite, lock_loop, note, touch
+from backend.parts import domain_part
 from backend.queue import Message, queue_of
 from backend.shelf import FactShelf, Pending
 from backend.tables import Artifact, Generation, Loop, MetricValue, PanelSample, Stage, utc_now
+from core.blocks import BLOCK
 from core.config import LoopConfig
 from core.errors import LeaseLost, LoopscopeError, NotFound
 from core.loop import ready_stages, record_of, stages_of
@@ -113,7 +115,7 @@ def publish(
     """
     with backend.database.write() as session:
         loop = lock_loop(session, lease.loop_id)
-        row = _held(session, lease)
+        row = held(session, lease)
         config = LoopConfig.model_validate(loop.config)  # it may have been extended since the claim
         row.state, row.finished_at, row.fraction, row.seconds = "done", utc_now(), 1.0, seconds
         for (generation, name), item in pending.items():
@@ -143,6 +145,10 @@ def publish(
 
 def advance(session: Session, loop: Loop, config: LoopConfig, parts: Parts) -> list[Message]:
     """Queue every stage that lacks nothing and is not queued yet; the messages to send once that is committed."""
+    if in_blocks(config):
+        t = loop.generation + 1
+        waits = t > config.generations or session.get(Stage, (loop.id, t, BLOCK, 0)) is not None
+        return [] if waits else add_stage(session, loop, config, t, BLOCK, 1)
     counts = session.execute(
         select(Stage.generation, Stage.stage, func.count(), func.sum(case((Stage.state == "done", 1), else_=0)))
         .where(Stage.loop_id == loop.id)
@@ -158,6 +164,11 @@ def advance(session: Session, loop: Loop, config: LoopConfig, parts: Parts) -> l
     return sorted(messages, key=lambda message: message.stage == "evaluate")
 
 
+def in_blocks(config: LoopConfig) -> bool:
+    """Whether a loop runs in blocks of generations, one lease each, instead of stage by stage."""
+    return domain_part(config.domain).light
+
+
 def add_stage(session: Session, loop: Loop, config: LoopConfig, t: int, stage: str, parts: int) -> list[Message]:
     """Queue one stage in so many parts."""
     now = utc_now()
@@ -171,11 +182,11 @@ def fail(backend: Backend, lease: Lease, error: Exception, traceback: str) -> No
     with backend.database.write() as session:
         loop = lock_loop(session, lease.loop_id)
         try:
-            row = _held(session, lease)
+            row = held(session, lease)
         except LeaseLost:
             return
         again = not isinstance(error, LoopscopeError) and row.attempt < MAX_ATTEMPTS
-        where = f"{lease.stage} of generation {lease.generation}"
+        where = what_of(lease.stage, lease.generation)
         if again:
             row.state, row.token, row.sent_at = "queued", "", utc_now()
             sentence = f"Trouble in {where} (attempt {row.attempt} of {MAX_ATTEMPTS}): {in_one_line(error)}"
@@ -196,7 +207,7 @@ def release(backend: Backend, lease: Lease, *, resend: bool = False) -> None:
     with backend.database.write() as session:
         loop = lock_loop(session, lease.loop_id)
         try:
-            row = _held(session, lease)
+            row = held(session, lease)
         except LeaseLost:
             return
         row.state, row.token, row.attempt, row.sent_at = "queued", "", row.attempt - 1, utc_now()
@@ -256,7 +267,7 @@ def _take_back(session: Session, loop: Loop, row: Stage) -> bool:
         row.state, row.finished_at = "failed", utc_now()
         error = {
             "code": "worker_lost",
-            "message": f"The worker was lost {row.attempt} times in {row.stage} of generation {row.generation}.",
+            "message": f"The worker was lost {row.attempt} times in {what_of(row.stage, row.generation)}.",
             "hint": "It may have run out of memory: see the worker's log, then resume.",
             "traceback": "",
         }
@@ -325,6 +336,11 @@ def message_of(row: Stage, config: LoopConfig) -> Message:
     return Message(row.loop_id, row.generation, row.stage, row.part, queue_of(config, row.stage))
 
 
+def what_of(stage: str, generation: int) -> str:
+    """A stage in words."""
+    return f"generation {generation}" if stage == BLOCK else f"{stage} of generation {generation}"
+
+
 def _fail_loop(session: Session, loop: Loop, generation: int, stage: str, error: dict[str, str]) -> None:
     loop.state, loop.finished_at = "failed", utc_now()
     loop.error = {**error, "stage": stage, "generation": generation}
@@ -355,12 +371,10 @@ def _samples(count: int) -> str:
     return f"{count} sample{' was' if count == 1 else 's were'}"
 
 
-def _held(session: Session, lease: Lease) -> Stage:
+def held(session: Session, lease: Lease) -> Stage:
     row = session.get(Stage, (lease.loop_id, lease.generation, lease.stage, lease.part))
     if row is None or row.token != lease.token or row.state != "running":
-        raise LeaseLost(
-            f"Another worker holds {lease.stage} of generation {lease.generation} of loop {lease.loop_id} now."
-        )
+        raise LeaseLost(f"Another worker holds {what_of(lease.stage, lease.generation)} of loop {lease.loop_id} now.")
     return row
 
 
@@ -395,6 +409,11 @@ def _record(session: Session, loop: Loop, config: LoopConfig, t: int) -> None:
             note(session, loop, "rejected", f"Generation {t}: {told}", t)
         loop.generation = max(loop.generation, t)
         session.flush()
+    end_if_complete(session, loop, config)
+
+
+def end_if_complete(session: Session, loop: Loop, config: LoopConfig) -> None:
+    """End the loop once every generation has its record."""
     recorded = session.scalar(select(func.count()).select_from(Generation).where(Generation.loop_id == loop.id))
     if recorded == config.generations + 1 and loop.state in (*RUNNABLE, "cancelling"):
         loop.state, loop.finished_at, loop.error = "done", utc_now(), None

@@ -42,7 +42,12 @@ class UtcDateTime(TypeDecorator[datetime]):
 
 class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMES)
-    type_annotation_map = {datetime: UtcDateTime, dict[str, Any]: JSON(none_as_null=True), str: Text}
+    type_annotation_map = {
+        datetime: UtcDateTime,
+        dict[str, Any]: JSON(none_as_null=True),
+        list[Any]: JSON(none_as_null=True),
+        str: Text,
+    }
 
 
 class Loop(Base):
@@ -94,6 +99,18 @@ class MetricValue(Base):
     value: Mapped[float | None]  # None where a metric could not be computed (NaN)
 
 
+class TraceValue(Base):
+    """A metric of each of the seeds that run at once in one loop; :class:`MetricValue` holds their mean."""
+
+    __tablename__ = "traces"
+    __table_args__ = (Index(None, "loop_id", "name"),)
+
+    loop_id: Mapped[str] = _loop_id()
+    generation: Mapped[int] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    values: Mapped[list[Any]]  # of floats; None where a metric could not be computed (NaN)
+
+
 class PanelSample(Base):
     """What became of one panel sample in one generation."""
 
@@ -128,7 +145,7 @@ class Stage(Base):
 
     loop_id: Mapped[str] = _loop_id()
     generation: Mapped[int] = mapped_column(primary_key=True)
-    stage: Mapped[str] = mapped_column(String(16), primary_key=True)
+    stage: Mapped[str] = mapped_column(String(16), primary_key=True)  # of core.loop, or "block": all of them
     part: Mapped[int] = mapped_column(primary_key=True)
     state: Mapped[str] = mapped_column(String(16))  # queued, running, done, failed
     attempt: Mapped[int] = mapped_column(default=0)

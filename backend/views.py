@@ -9,8 +9,11 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from backend.parts import domain_part
 from backend.tables import Generation, Loop, MetricValue, Stage, utc_now
+from core.blocks import BLOCK
 from core.config import LoopConfig
+from core.errors import UnknownPart
 from core.loop import stages_of
 
 State = Literal["queued", "running", "cancelling", "cancelled", "interrupted", "failed", "done"]
@@ -21,8 +24,11 @@ DOING = {
     "learn": "Training",
     "panel": "Drawing the panel of",
     "evaluate": "Measuring",
+    BLOCK: "Running",
 }
-IMPORTANCE = ("panel", "evaluate", "correct", "synthesize", "learn")  # the last that runs is told
+IMPORTANCE = ("panel", "evaluate", "correct", "synthesize", "learn", BLOCK)  # the last that runs is told
+
+HISTORY = 60  # values of a small curve, about
 
 
 class View(BaseModel):
@@ -30,7 +36,8 @@ class View(BaseModel):
 
 
 class RunningStage(View):
-    """A stage at work. ``part_fraction``: of all its parts, 0-1."""
+    """A stage at work. ``part_fraction``: of all its parts, 0-1; of a ``block`` that runs many generations, the share
+    done of all from its first to the loop's last."""
 
     generation: int
     stage: str
@@ -49,7 +56,15 @@ class ErrorView(View):
 
 
 class LoopView(View):
-    """A loop as everybody sees it. ``generation``: highest recorded, -1 before the first."""
+    """A loop as everybody sees it.
+
+    Attributes:
+        generation: highest recorded, -1 before the first.
+        latest: metrics of that generation.
+        headline: the metric that its domain is told by first.
+        history: that metric by generation, for a small curve: of a long loop only some generations.
+        fid_history: FID by generation, where the domain has it.
+    """
 
     id: str
     name: str
@@ -68,6 +83,8 @@ class LoopView(View):
     finished_at: datetime | None
     updated_at: datetime
     latest: dict[str, float]
+    headline: str = ""
+    history: list[float] = []
     fid_history: list[float]
     deleted: bool
     revision: int
@@ -103,18 +120,19 @@ class PanelView(View):
 
 
 def loop_views(session: Session, loops: Sequence[Loop], stale_after_s: float) -> list[LoopView]:
-    """Views of loops, in five queries however many they are."""
+    """Views of loops, in six queries however many they are."""
     now = utc_now()
     ids = [loop.id for loop in loops]
     active = [loop.id for loop in loops if loop.state in ACTIVE]
     latest = _latest(session, ids)
     fid = _fid(session, ids)
+    history = _history(session, {loop.id: _headline(loop.config) for loop in loops})
     parts = _parts(session, active)
     recorded = _recorded(session, active)
     return [
         _view(
             loop, now, stale_after_s, parts.get(loop.id, []), recorded.get(loop.id, []),
-            latest.get(loop.id, {}), fid.get(loop.id, []),
+            latest.get(loop.id, {}), fid.get(loop.id, []), history.get(loop.id, []),
         )
         for loop in loops
     ]  # fmt: skip
@@ -128,6 +146,7 @@ def _view(
     recorded: Sequence[datetime],
     latest: dict[str, float],
     fid: list[float],
+    history: list[float],
 ) -> LoopView:
     config = LoopConfig.model_validate(loop.config)
     running = _running(parts)
@@ -136,7 +155,7 @@ def _view(
     if state == "running" and silence_s is not None and silence_s > stale_after_s:
         state = "interrupted"  # true before anybody has decided what to do about it
     fraction = _fraction(loop, config, parts)
-    eta_s = _eta(config, fraction, recorded, now) if state == "running" else None
+    eta_s = _eta(config, fraction, parts, recorded, now) if state == "running" else None
     return LoopView(
         id=loop.id, name=loop.name, group=loop.group, state=state,
         sentence=_sentence(state, loop, config, running, eta_s, silence_s),
@@ -144,7 +163,8 @@ def _view(
         fraction=fraction, eta_s=eta_s,
         error=ErrorView.model_validate(loop.error) if loop.error else None,
         created_at=loop.created_at, started_at=loop.started_at, finished_at=loop.finished_at,
-        updated_at=loop.updated_at, latest=latest, fid_history=fid,
+        updated_at=loop.updated_at, latest=latest, headline=_headline(loop.config),
+        history=history, fid_history=fid,
         deleted=loop.deleted_at is not None, revision=loop.revision,
     )  # fmt: skip
 
@@ -173,6 +193,8 @@ def _sentence(
         return f"Waiting for a free worker, generation {min(loop.generation + 1, last)} of {last}"
     told = max(running, key=lambda stage: (IMPORTANCE.index(stage.stage), stage.generation))
     sentence = f"{DOING[told.stage]} generation {told.generation} of {last}"
+    if told.stage == BLOCK:
+        sentence = f"{DOING[BLOCK]} generations {told.generation} to {last}"
     detail = told.sentence.removeprefix("Learning: ")  # "Training" says so already
     if detail:
         sentence += f", {detail[0].lower()}{detail[1:].rstrip('.')}"
@@ -223,18 +245,25 @@ def _fraction(loop: Loop, config: LoopConfig, parts: Sequence[Stage]) -> float:
     if loop.state == "done":
         return 1.0
     shares = {t: 1.0 for t in range(loop.generation + 1)}
-    for t in {part.generation for part in parts}:
+    for t in {part.generation for part in parts if part.stage != BLOCK}:
         stages = stages_of(config, t)
         of_stage: dict[str, list[float]] = {stage: [] for stage in stages}
         for part in parts:
             if part.generation == t:
                 of_stage[part.stage].append(1.0 if part.state == "done" else part.fraction)
         shares[t] = sum(sum(done) / len(done) for done in of_stage.values() if done) / len(stages)
-    return min(sum(shares.values()) / total, 1.0)
+    ahead = sum(part.fraction * (total - part.generation) for part in parts if part.stage == BLOCK)
+    return min((sum(shares.values()) + ahead) / total, 1.0)
 
 
-def _eta(config: LoopConfig, fraction: float, recorded: Sequence[datetime], now: datetime) -> float | None:
-    """Seconds left, from the pace of the last generations; None before there is a pace."""
+def _eta(
+    config: LoopConfig, fraction: float, parts: Sequence[Stage], recorded: Sequence[datetime], now: datetime
+) -> float | None:
+    """Seconds left, from the pace of the last generations, or of the block at work; None before there is a pace."""
+    for part in parts:
+        if part.stage == BLOCK:
+            share, since = part.fraction, part.started_at
+            return (now - since).total_seconds() * (1 - share) / share if share > 0 and since else None
     if len(recorded) < 2:
         return None
     steps = [(b - a).total_seconds() for a, b in zip(recorded, recorded[1:], strict=False)][-5:]
@@ -268,6 +297,33 @@ def _fid(session: Session, ids: Collection[str]) -> dict[str, list[float]]:
     return found
 
 
+def _history(session: Session, headlines: Mapping[str, str]) -> dict[str, list[float]]:
+    """The headline metric of loops (by id), thinned to about HISTORY values each, the last among them."""
+    t, last = MetricValue.generation, Loop.generation
+    rows = session.execute(
+        select(MetricValue.loop_id, MetricValue.name, MetricValue.value)
+        .join(Loop, Loop.id == MetricValue.loop_id)
+        .where(
+            MetricValue.loop_id.in_(headlines), MetricValue.name.in_(set(headlines.values())),
+            ((last - t) % (1 + last // HISTORY) == 0),
+        )
+        .order_by(MetricValue.loop_id, t)
+    )  # fmt: skip
+    found: dict[str, list[float]] = {}
+    for loop_id, name, value in rows:
+        if value is not None and name == headlines[loop_id]:
+            found.setdefault(loop_id, []).append(value)
+    return found
+
+
+def _headline(config: Mapping[str, Any]) -> str:
+    """The first metric of a loop's domain; "" for a domain that is no more."""
+    try:
+        return next(iter(domain_part(str(config.get("domain", "motion"))).metrics), "")
+    except UnknownPart:
+        return ""
+
+
 def _parts(session: Session, ids: Collection[str]) -> dict[str, list[Stage]]:
     """Stage rows of the generations that are not recorded yet."""
     first = select(Loop.generation).where(Loop.id == Stage.loop_id).scalar_subquery()
@@ -287,7 +343,8 @@ def _recorded(session: Session, ids: Collection[str]) -> dict[str, list[datetime
     limit = utc_now() - timedelta(days=1)
     rows = session.execute(
         select(Generation.loop_id, Generation.recorded_at)
-        .where(Generation.loop_id.in_(ids), Generation.recorded_at > limit)
+        .join(Loop, Loop.id == Generation.loop_id)
+        .where(Generation.loop_id.in_(ids), Generation.recorded_at > limit, Generation.index > Loop.generation - 6)
         .order_by(Generation.loop_id, Generation.recorded_at)
     )
     found: dict[str, list[datetime]] = {}

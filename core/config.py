@@ -128,9 +128,7 @@ class LoopConfig(Options):
     generations: int = Field(10, ge=0, le=10_000, title="Generations", description="After generation 0.")
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Every random draw comes from it.")
     replicates: int = Field(
-        1, ge=1, le=10_000, title="Seeds at once",
-        description="Experiments with seeds of their own that run in one computation; their mean and band are drawn. "
-        "Only in light domains; elsewhere each seed is a loop.",
+        1, ge=1, le=10_000, title="Seeds at once", description="Run in one computation, drawn as mean and band.",
     )  # fmt: skip
 
     @property

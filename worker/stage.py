@@ -14,10 +14,13 @@ from backend.queue import ListQueue
 from backend.shelf import SqlShelf
 from backend.stages import RUNNABLE, Lease, claim, fail, publish, release
 from backend.tables import Loop
+from core.blocks import BLOCK
 from core.config import LoopConfig
 from core.errors import Cancelled, LeaseLost, LoopscopeError
 from core.loop import STAGES, Run, parts_of
+from core.protocols import Tick
 from core.records import Item
+from worker.block import run_block_stage
 from worker.tick import Leaving, StageTick
 
 log = logging.getLogger(__name__)
@@ -39,17 +42,11 @@ def run_stage(
     if lease is None:
         log.info("%s of generation %d of loop %s is not to be had", stage, generation, loop_id)
         return False
-    shelf = SqlShelf(backend, loop_id)
+    if stage == BLOCK:
+        return run_block_stage(backend, lease, worker=worker, device=device, leaving=leaving)
     with StageTick(backend, lease, leaving) as tick:
         try:
-            began = time.perf_counter()
-            run = build_run(lease.config, shelf=shelf, memo=backend.memo, tick=tick, device=device)
-            STAGES[stage](run, generation, part)
-            samples = _keep_panel(run, shelf, lease) if stage == "panel" else []
-            publish(
-                backend, lease, shelf.pending, lambda following: parts_of(run, following),
-                seconds=time.perf_counter() - began, samples=samples,
-            )  # fmt: skip
+            _do_stage(backend, lease, tick, device)
         except Cancelled:
             tick.stop()
             release(backend, lease)
@@ -65,6 +62,17 @@ def run_stage(
         else:
             return True
     return False
+
+
+def _do_stage(backend: Backend, lease: Lease, tick: Tick, device: str) -> None:
+    began, shelf = time.perf_counter(), SqlShelf(backend, lease.loop_id)
+    run = build_run(lease.config, shelf=shelf, memo=backend.memo, tick=tick, device=device)
+    STAGES[lease.stage](run, lease.generation, lease.part)
+    samples = _keep_panel(run, shelf, lease) if lease.stage == "panel" else []
+    publish(
+        backend, lease, shelf.pending, lambda following: parts_of(run, following),
+        seconds=time.perf_counter() - began, samples=samples,
+    )  # fmt: skip
 
 
 def prepare(

@@ -108,6 +108,16 @@ def floor(backend: Context, loop_id: LoopId) -> dict[str, list[float]]:
     return loops.floor(backend, loop_id)
 
 
+@router.get("/loops/{loop_id}/traces", summary="Metrics of each seed that runs in one loop, by generation")
+def traces(
+    backend: Context,
+    loop_id: LoopId,
+    metric: Annotated[str | None, Query(max_length=64, description="Only this one.")] = None,
+) -> dict[str, list[tuple[int, list[float | None]]]]:
+    loops.show_loop(backend, loop_id)  # says so where there is none
+    return loops.traces(backend, [loop_id], metric).get(loop_id, {})
+
+
 @router.get("/curves", summary="Metrics by generation of several loops")
 def curves(
     backend: Context,

@@ -40,6 +40,10 @@ def test_launch_answers_with_a_queued_loop_and_wakes_a_worker(backend: Backend) 
 def test_a_loop_without_a_name_is_called_by_what_it_is(backend: Backend) -> None:
     view = loops.launch(backend, toy_config(policy="augment", corrector="clip", seed=3))
     assert view.name == "augment 1, clip, seed 3"
+    config = toy_config(policy="replace").model_copy(update={"replicates": 5})
+    kept = config.model_copy(update={"policy": PartConfig(kind="replace", options={"real_kept": 0.1})})
+    assert loops.default_name(config) == "replace, 5 seeds from 0"
+    assert loops.default_name(kept) == "replace, real kept 0.1, 5 seeds from 0"
 
 
 def test_launch_refuses_what_cannot_run(backend: Backend) -> None:

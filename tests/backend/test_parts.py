@@ -24,7 +24,7 @@ def test_every_entry_of_the_catalogue_is_a_part_with_a_form() -> None:
 
 def test_check_fills_in_defaults_and_is_idempotent() -> None:
     checked = parts.check(toy_config(policy="augment", corrector="clip"))
-    assert checked.policy.options == {"lam": 1.0}
+    assert checked.policy.options == {"lam": 1.0, "source": "newest", "synthetic_cap": 1.0}
     assert checked.corrector.options == ToyClipOptions().model_dump()
     assert parts.check(checked) == checked
     assert parts.check(LoopConfig()).model.options  # the default config is one

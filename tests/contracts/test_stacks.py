@@ -15,8 +15,9 @@ LIGHT = [kind for kind, part in DOMAINS.items() if part.light]
 
 
 def config(domain: str, **changes: Any) -> LoopConfig:
-    small = {"domain": domain, "n": 24, "generations": 3, "replicates": 3}
-    return check(read_config(small | {"evaluation": {"samples": 32, "panel": 4}} | changes))
+    small = {"domain": domain, "n": 24, "generations": 2, "replicates": 2}
+    quick = {"training": {"initial_steps": 6, "steps": 3}, "sampling": {"steps": 3}}
+    return check(read_config(small | quick | {"evaluation": {"samples": 32, "panel": 4}} | changes))
 
 
 def laws(configs: list[LoopConfig]) -> None:
@@ -31,12 +32,12 @@ def laws(configs: list[LoopConfig]) -> None:
 
 @pytest.mark.parametrize("domain", LIGHT)
 def test_seeds_are_stacked(domain: str) -> None:
-    laws([config(domain, seed=1), config(domain, seed=2, replicates=1), config(domain, seed=3)])
+    laws([config(domain, seed=1), config(domain, seed=2, replicates=1)])
 
 
 @pytest.mark.parametrize("domain", LIGHT)
 def test_lambdas_are_stacked(domain: str) -> None:
-    laws([config(domain, policy={"kind": "augment", "options": {"lam": lam}}) for lam in (0.25, 1.5, 1.0)])
+    laws([config(domain, policy={"kind": "augment", "options": {"lam": lam}}) for lam in (0.25, 1.5)])
 
 
 @pytest.mark.parametrize("domain", LIGHT)
@@ -46,6 +47,6 @@ def test_gammas_are_stacked(domain: str, form: str) -> None:
     laws(
         [
             config(domain, policy=policy, corrector={"kind": "idealized", "options": {"gamma": gamma, "form": form}})
-            for gamma in (0.0, 0.3, 5.0)
+            for gamma in (0.3, 5.0)
         ]
     )
