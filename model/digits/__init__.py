@@ -1,0 +1,1 @@
+"""Handwritten digits: data sets, generators and the judge. Registries: :mod:`model.digits.registry`."""
