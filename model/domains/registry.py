@@ -1,10 +1,24 @@
 """Every domain by its kind. Importing this is cheap; heavy libraries load when a domain is asked for its parts."""
 
 from core.protocols import DomainPart, Metric, Part
+from model.domains.digits import DIGITS
+from model.domains.flow import FLOW
+from model.domains.gaussian import GAUSSIAN
+from model.domains.gmm import GMM
+from model.domains.kde import KDE
 from model.domains.motion import MOTION
+from model.domains.regression import REGRESSION
+from model.domains.text import TEXT
 
 DOMAINS: dict[str, DomainPart] = {
     "motion": MOTION,
+    "gaussian": GAUSSIAN,
+    "gmm": GMM,
+    "kde": KDE,
+    "regression": REGRESSION,
+    "flow": FLOW,
+    "digits": DIGITS,
+    "text": TEXT,
 }
 
 
