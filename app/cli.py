@@ -8,6 +8,7 @@ import typer.core
 
 from app import console
 from app.auditcommand import audit
+from app.labcommands import lab_app
 from app.loopcommands import loops_app
 from app.options import Home, Host, Json, Port, Server, changes_of, settings_of, target_of
 from core.errors import InvalidConfig, LoopscopeError
@@ -38,6 +39,7 @@ app = typer.Typer(
 )
 data_app = typer.Typer(no_args_is_help=True, help="The data sets that loops learn from.")
 app.add_typer(loops_app, name="loops")
+app.add_typer(lab_app, name="lab")
 app.add_typer(data_app, name="data")
 
 

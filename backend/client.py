@@ -17,7 +17,9 @@ from backend.datacards import DataView
 from backend.estimate import Estimate
 from backend.exports import Form
 from backend.failures import rebuilt
+from backend.lab import CardView, LabResult
 from backend.presets import PresetView
+from backend.theory import TheoryAnswer
 from backend.views import EventView, GenerationView, LoopView, PanelView
 from core.config import LoopConfig
 from core.errors import (
@@ -114,6 +116,12 @@ class Client:
         shape = dict[str, dict[str, list[tuple[int, float]]]]
         return self._ask(shape, "GET", "/curves", params={"loops": ",".join(loop_ids)})
 
+    def traces(self, loop_id: str, metric: str | None = None) -> dict[str, list[tuple[int, list[float | None]]]]:
+        """The metrics of each seed that runs in one loop."""
+        query = {"metric": metric} if metric is not None else {}
+        shape = dict[str, list[tuple[int, list[float | None]]]]
+        return self._ask(shape, "GET", _loop(loop_id, "traces"), params=query)
+
     def panel(self, loop_id: str, generation: int) -> PanelView:
         return self._ask(PanelView, "GET", _loop(loop_id, "generations", str(generation), "panel"))
 
@@ -147,6 +155,22 @@ class Client:
 
     def cancel_audit(self, audit_id: str) -> AuditView:
         return self._ask(AuditView, "POST", f"/audits/{quote(audit_id, safe='')}/cancel")
+
+    # --- published experiments ---
+
+    def cards(self) -> list[CardView]:
+        return self._ask(list[CardView], "GET", "/lab")
+
+    def launch_card(self, key: str, changes: Mapping[str, Any] | None = None, *, again: bool = False) -> list[LoopView]:
+        body = {"changes": dict(changes or {}), "again": again}
+        return self._ask(list[LoopView], "POST", f"/lab/{quote(key, safe='')}/launch", json=body)
+
+    def lab_result(self, key: str, group: str = "") -> LabResult:
+        return self._ask(LabResult, "GET", f"/lab/{quote(key, safe='')}/result", params={"group": group})
+
+    def theory(self, loop_id: str, constants: Mapping[str, float] | None = None) -> TheoryAnswer:
+        """Predicted curves of a loop; constants as in :mod:`backend.theory`."""
+        return self._ask(TheoryAnswer, "GET", _loop(loop_id, "theory"), params=dict(constants or {}))
 
     # --- what there is ---
 

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from backend import audits, datacards, estimate, exports, loops, presets
+from backend import audits, datacards, estimate, exports, lab, loops, presets, theory
 from backend.audits import AuditConfig, AuditView
 from backend.context import Backend
+from backend.lab import CardView, LabResult
+from backend.theory import TheoryAnswer
 from backend.views import EventView, GenerationView, LoopView
 from core.config import LoopConfig
 
@@ -68,6 +70,18 @@ class Local:
 
     def presets(self) -> list[presets.PresetView]:
         return presets.views()
+
+    def cards(self) -> list[CardView]:
+        return lab.views()
+
+    def launch_card(self, key: str, changes: Mapping[str, Any] | None = None, *, again: bool = False) -> list[LoopView]:
+        return lab.launch_card(self.backend, key, changes, again=again)
+
+    def lab_result(self, key: str, group: str = "") -> LabResult:
+        return lab.result(self.backend, key, group)
+
+    def theory(self, loop_id: str, constants: Mapping[str, float] | None = None) -> TheoryAnswer:
+        return theory.of_loop(self.backend, loop_id, constants)
 
     def data(self) -> list[datacards.DataView]:
         return datacards.cards()

@@ -4,15 +4,15 @@ from importlib.metadata import version
 
 from fastapi import FastAPI
 
-from backend.api import audits, catalogue, corrections, exports, generations, health, loops
+from backend.api import audits, catalogue, corrections, exports, generations, health, lab, loops, panels, theory
 from backend.api.errors import ANSWERS, install_handlers
 from backend.api.guard import Guard
 from backend.context import Backend
 
 PREFIX = "/api/v1"
 ROUTERS = (
-    loops.router, exports.router, generations.router, catalogue.router, corrections.router, audits.router,
-    health.router,
+    loops.router, exports.router, generations.router, panels.router, theory.router, lab.router,
+    catalogue.router, corrections.router, audits.router, health.router,
 )  # fmt: skip
 
 
