@@ -9,11 +9,14 @@ from pydantic import Field
 
 from core import rotations as R
 from core.config import Options, digest
+from core.draws import Draws
 from core.motion import MotionBatch
 from core.protocols import Corrections, Reference, Tick, silent
+from core.records import Outcome
 from corrector.bounds import Bounds, builtin_bounds, learn_bounds
 from corrector.denoise import denoise
 from corrector.floor import lift, settle
+from corrector.kinds import kind_of
 from corrector.lock import lock
 from corrector.offsets import offsets_of
 from corrector.report import Improved, correct_rows
@@ -147,6 +150,9 @@ class Kinematic:
             return correct_rows(samples, rows, improve, tick)
 
 
+UNTOUCHED = Outcome("unchanged")
+
+
 @dataclass(frozen=True)
 class Unchanged:
     """The corrector that leaves every usable sample as it is, and still measures it."""
@@ -156,4 +162,8 @@ class Unchanged:
     def correct(self, samples: Any, *, rows: slice = slice(None), seed: Any = 0, tick: Tick = silent) -> Corrections:
         """See the protocol."""
         del seed
+        if isinstance(samples, Draws):  # in every generation of milliseconds, so what is known beforehand is not asked
+            chosen = samples.take(rows)
+            if not any(kind_of(chosen).rejections(chosen)):
+                return Corrections(chosen, (UNTOUCHED,) * len(chosen))
         return correct_rows(samples, rows, lambda batch, *_: Improved(batch, [""] * len(batch)), tick)
