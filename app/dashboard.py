@@ -8,7 +8,7 @@ import gradio as gr
 
 from app import widgets
 from app.markup import notice
-from app.pages import audit, compare, inspect, launch, loops, system
+from app.pages import audit, compare, inspect, lab, launch, loops, system
 from app.pages.page import Page, Query, quiet
 from backend import loops as verbs
 from core.errors import LoopscopeError
@@ -22,6 +22,7 @@ TITLES = {
     "loops": "Loops",
     "compare": "Compare",
     "inspect": "Inspect",
+    "lab": "Lab",
     "audit": "Audit",
     "system": "Data and system",
 }
@@ -30,6 +31,7 @@ _BUILDERS: "dict[str, Callable[[Backend, Any], Page]]" = {
     "loops": loops.build,
     "compare": compare.build,
     "inspect": inspect.build,
+    "lab": lab.build,
     "audit": audit.build,
     "system": system.build,
 }
@@ -111,7 +113,7 @@ def header_markup(running: int, queued: int) -> str:
     state = ", ".join(bits) or "idle"
     return (
         '<header class="ls-header"><span class="ls-brand">Loopscope</span>'
-        '<span class="ls-soft">self-consuming training loops of motion models</span>'
+        '<span class="ls-soft">self-consuming training loops of generative models</span>'
         f'<span class="ls-right"><span class="ls-pill" id="running-count" data-busy="{str(bool(bits)).lower()}" '
         f'role="status">{state}</span><button type="button" class="ls-button" data-theme-toggle '
         'aria-label="Switch between light and dark">Light / dark</button></span></header>'

@@ -1,12 +1,12 @@
 """The launch form, made from the options classes of every registered part: a new registry entry appears by itself.
 
-A ``Form`` is plain data (fields in drawing order). ``config_of`` reads a config out of the controls' values,
-``values_of`` writes one into them; ``component`` draws a field.
+A ``Form`` is plain data: the fields of all domains in drawing order, and which of them each domain shows. What the
+controls hold is read and written by ``app.formvalues``; ``component`` draws a field.
 """
 
 import json
 import types
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -21,8 +21,7 @@ from core.config import (
     SamplingConfig,
     TrainingConfig,
 )
-from core.errors import InvalidConfig
-from core.protocols import Part
+from core.protocols import DomainPart, Part
 
 Catalogue = Mapping[str, Mapping[str, Part]]
 Control = Literal["part", "parts", "choice", "switch", "integer", "number", "text", "json"]
@@ -33,7 +32,12 @@ SECTIONS: dict[str, type[Options]] = {
     "sampling": SamplingConfig,
     "evaluation": EvaluationConfig,
 }
+COUNTS = ("n", "generations", "replicates")
+NO_CORRECTOR = ("None", "none")
 SINGLE_PARTS = ("data", "policy", "model")
+PANEL_CORRECTOR = "evaluation.panel_corrector"
+Choices = tuple[tuple[str, Any], ...]
+"""(What is shown, value)."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +47,7 @@ class Field:
     Attributes:
         path: where its value goes: ``training.steps``; a part's option: ``policy/augment/lam``; a part: ``policy``.
         when: (part, kind) whose choice shows the field; None = always there.
-        choices: (what is shown, value).
+        choices: of all domains; a domain's own are in its :class:`Offer`.
         optional: whether empty means None.
     """
 
@@ -52,7 +56,7 @@ class Field:
     info: str
     control: Control
     default: Any
-    choices: tuple[tuple[str, Any], ...] = ()
+    choices: Choices = ()
     when: tuple[str, str] | None = None
     optional: bool = False
 
@@ -68,11 +72,29 @@ class Field:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """What the form shows for one domain.
+
+    Attributes:
+        choices: of the selectors that offer other kinds in other domains, by path.
+        paths: fields outside the parts' options that mean something here.
+    """
+
+    choices: Mapping[str, Choices]
+    paths: frozenset[str]
+
+
+@dataclass(frozen=True)
 class Form:
-    """All fields, and the name of the corrector that runs several in turn ("" where there is none)."""
+    """All fields, and the name of the corrector that runs several in turn ("" where there is none).
+
+    Attributes:
+        offers: by domain.
+    """
 
     fields: tuple[Field, ...]
     chain: str
+    offers: Mapping[str, Offer]
 
     def of_section(self, section: str) -> list[int]:
         """Indices of the fields that are always there."""
@@ -86,6 +108,19 @@ class Form:
         """Kinds of a part that have options, in drawing order."""
         return list(dict.fromkeys(f.when[1] for f in self.fields if f.when is not None and f.when[0] == part))
 
+    def choices(self, path: str, domain: str) -> Choices:
+        """What a selector offers in a domain."""
+        own = self.offers[domain].choices.get(path) if domain in self.offers else None
+        return self.fields[self.index(path)].choices if own is None else own
+
+    def shows(self, path: str, domain: str) -> bool:
+        """Whether a field outside the parts' options means something in a domain."""
+        return domain in self.offers and path in self.offers[domain].paths
+
+    def sections(self, domain: str) -> list[str]:
+        """The sections that have a field to show in a domain."""
+        return [s for s in SECTIONS if any(self.shows(self.fields[i].path, domain) for i in self.of_section(s))]
+
     def index(self, path: str) -> int:
         return next(i for i, f in enumerate(self.fields) if f.path == path)
 
@@ -95,15 +130,15 @@ class Form:
 
 def form_of(catalogue: Catalogue) -> Form:
     """The form of all registered parts."""
-    fields = [field_of(name, LoopConfig.model_fields[name]) for name in ("n", "generations")]
+    fields = [_domain_selector(catalogue["domain"])]
+    fields += [field_of(name, LoopConfig.model_fields[name]) for name in COUNTS]
     for part in SINGLE_PARTS:
         default = LoopConfig.model_fields[part].get_default(call_default_factory=True).kind
         fields.append(_selector(part, catalogue[part], default))
         for kind, entry in catalogue[part].items():
             fields += _options(part, kind, entry)
     chain = _chain_of(catalogue["corrector"])
-    offered = {k: p for k, p in catalogue["corrector"].items() if k not in ("none", chain)}
-    choices = tuple((p.title, k) for k, p in offered.items())
+    choices = _correctors(catalogue["corrector"], chain)
     fields.append(
         Field(
             "corrector", "Corrector", "None chosen = raw loop; several run in the order chosen.", "parts", [], choices
@@ -116,8 +151,39 @@ def form_of(catalogue: Catalogue) -> Form:
             ]
     for section, cls in SECTIONS.items():
         for name, info in cls.model_fields.items():
-            fields.append(field_of(f"{section}.{name}", info, parts=choices))
-    return Form(tuple(fields), chain)
+            fields.append(field_of(f"{section}.{name}", info, parts=(NO_CORRECTOR, *choices)))
+    offers = {
+        kind: _offer(entry, catalogue["corrector"], chain)
+        for kind, entry in catalogue["domain"].items()
+        if isinstance(entry, DomainPart)
+    }
+    return Form(tuple(fields), chain, offers)
+
+
+def _domain_selector(domains: Mapping[str, Part]) -> Field:
+    default = LoopConfig.model_fields["domain"].default
+    choices = tuple((entry.title, kind) for kind, entry in domains.items())
+    return Field("domain", "Domain", "What is generated: the form follows it.", "part", default, choices)
+
+
+def _correctors(correctors: Mapping[str, Part], chain: str) -> Choices:
+    return tuple((p.title, k) for k, p in correctors.items() if k not in ("none", chain))
+
+
+def _offer(domain: DomainPart, correctors: Mapping[str, Part], chain: str) -> Offer:
+    fitting = _correctors({k: p for k, p in correctors.items() if k in domain.correctors}, chain)
+    choices = {
+        "data": tuple((p.title, k) for k, p in domain.data.items()),
+        "model": tuple((p.title, k) for k, p in domain.models.items()),
+        "corrector": fitting,
+        PANEL_CORRECTOR: (NO_CORRECTOR, *fitting),
+    }
+    within = {f"{section}.{name}" for section in domain.sections for name in SECTIONS[section].model_fields}
+    wanted = {path for path in within if not domain.fields or path in domain.fields}
+    if not fitting:
+        wanted -= {PANEL_CORRECTOR, *(path for path in within if path.startswith("correction."))}
+    counts = set(COUNTS) if domain.light else set(COUNTS) - {"replicates"}
+    return Offer(choices, frozenset(wanted | counts))
 
 
 def _chain_of(correctors: Mapping[str, Part]) -> str:
@@ -128,7 +194,7 @@ def _selector(part: str, entries: Mapping[str, Part], default: str) -> Field:
     titles = {"data": "Data set", "policy": "Policy", "model": "Model"}
     infos = {
         "policy": "What the next generation learns from.",
-        "data": "Real motion.",
+        "data": "Real samples: generation 0 learns from them.",
         "model": "The generative model.",
     }
     choices = tuple((entry.title, kind) for kind, entry in entries.items())
@@ -137,9 +203,10 @@ def _selector(part: str, entries: Mapping[str, Part], default: str) -> Field:
 
 
 def _options(part: str, kind: str, entry: Part) -> list[Field]:
-    return [
-        field_of(f"{part}/{kind}/{name}", info, when=(part, kind)) for name, info in entry.options.model_fields.items()
-    ]
+    known = entry.options.model_fields
+    own = entry.options.__annotations__  # what it inherits comes after
+    names = sorted(known, key=lambda name: name not in own)
+    return [field_of(f"{part}/{kind}/{name}", known[name], when=(part, kind)) for name in names]
 
 
 def field_of(
@@ -188,14 +255,14 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
 
 
 def _bounds(info: FieldInfo) -> str:
-    limits = {k: getattr(m, k) for m in info.metadata for k in ("ge", "gt", "le", "lt") if hasattr(m, k)}
+    """Bounds in words; those that nobody would reach are not told."""
+    found = {k: getattr(m, k) for m in info.metadata for k in ("ge", "gt", "le", "lt") if hasattr(m, k)}
+    limits = {k: v for k, v in found.items() if abs(v) < 1e5}
     low = f"from {limits['ge']:g}" if "ge" in limits else f"above {limits['gt']:g}" if "gt" in limits else ""
-    if "le" in limits and limits["le"] < 1e5:
+    if "le" in limits:
         high = f"to {limits['le']:g}" if low else f"at most {limits['le']:g}"
-    elif "lt" in limits and limits["lt"] < 1e5:
-        high = f"below {limits['lt']:g}"
     else:
-        high = ""
+        high = f"below {limits['lt']:g}" if "lt" in limits else ""
     if low and not high:
         return f"(at least {limits['ge']:g})" if "ge" in limits else f"({low})"
     return f"({' '.join(x for x in (low, high) if x)})" if low or high else ""
@@ -209,193 +276,20 @@ def _plain(value: Any) -> Any:
     return value
 
 
-# ---- values <-> config -----------------------------------------------------------------------------------------
-
-
-def config_of(
-    form: Form, values: Sequence[Any], *, seed: int = 0, base: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
-    """A config as plain data from the controls' values (to be checked by ``backend.parts.check``).
-
-    Args:
-        base: the config that the form was filled from; what the form has no control for is kept from it.
-
-    Raises:
-        InvalidConfig: for text that is no JSON and for an empty number.
-    """
-    data: dict[str, Any] = {k: v for k, v in (base or {}).items() if k in ("version", "domain")}
-    data["seed"] = seed
-    chosen = {f.path: v for f, v in zip(form.fields, values, strict=True) if f.control in ("part", "parts")}
-    options: dict[tuple[str, str], dict[str, Any]] = {}
-    for field, value in zip(form.fields, values, strict=True):
-        if field.control in ("part", "parts"):
-            continue
-        if field.when is not None:
-            part, kind = field.when
-            wanted = kind == chosen[part] if part != "corrector" else _runs(form, kind, chosen[part])
-            if wanted:
-                options.setdefault(field.when, {})[field.path.rsplit("/", 1)[1]] = plain_value(field, value)
-            continue
-        section, _, name = field.path.partition(".")
-        if not name:
-            data[section] = plain_value(field, value)
-        elif field.path == "evaluation.panel_corrector":
-            data.setdefault(section, {})[name] = _kept_part(str(value), base)
-        else:
-            data.setdefault(section, {})[name] = plain_value(field, value)
-    for part in SINGLE_PARTS:
-        data[part] = {"kind": chosen[part], "options": options.get((part, chosen[part]), {})}
-    correctors = [{"kind": k, "options": options.get(("corrector", k), {})} for k in chosen["corrector"] or []]
-    if len(correctors) > 1:
-        if not form.chain:
-            raise InvalidConfig("Only one corrector can be chosen.", "Remove all but one.", "corrector")
-        shared = options.get(("corrector", form.chain), {})
-        data["corrector"] = {"kind": form.chain, "options": {"parts": correctors, **shared}}
-    else:
-        data["corrector"] = correctors[0] if correctors else {"kind": "none", "options": {}}
-    return data
-
-
-def _runs(form: Form, kind: str, chosen: Sequence[str] | None) -> bool:
-    """Whether a corrector's options matter: it is chosen, or it is the chain of several."""
-    return len(chosen or ()) > 1 if kind == form.chain else kind in (chosen or ())
-
-
-def _kept_part(kind: str, base: Mapping[str, Any] | None) -> dict[str, Any]:
-    before = ((base or {}).get("evaluation") or {}).get("panel_corrector") or {}
-    return dict(before) if before.get("kind") == kind else {"kind": kind, "options": {}}
-
-
-def plain_value(field: Field, value: Any) -> Any:
-    """A control's value as JSON data of the option.
-
-    Raises:
-        InvalidConfig: naming the field.
-    """
-    where = field.path.replace("/", ".")
-    if field.control in ("integer", "number"):
-        if value is None or value == "":
-            if field.optional:
-                return None
-            raise InvalidConfig(f"{field.title} is empty.", "Enter a number.", where)
-        whole = field.control == "integer" and isinstance(value, float) and value.is_integer()
-        return int(value) if whole else value
-    if field.control == "json":
-        try:
-            return json.loads(value or "null")
-        except ValueError:
-            raise InvalidConfig(f"{field.title} is no JSON.", 'For example: [1, 2] or {"a": 1}.', where) from None
-    if field.control == "text":
-        return None if field.optional and not value else str(value or "")
-    if field.control == "switch":
-        return bool(value)
-    return value
-
-
-def values_of(form: Form, config: Mapping[str, Any]) -> list[Any]:
-    """The controls' values that stand for a config (missing options: their defaults)."""
-    correctors = _correctors(form, config.get("corrector") or {})
-    given: dict[tuple[str, str], Mapping[str, Any]] = {
-        ("corrector", c["kind"]): c.get("options") or {} for c in correctors
-    }
-    if len(correctors) > 1:
-        given["corrector", form.chain] = config["corrector"]["options"]
-    for part in SINGLE_PARTS:
-        entry = config.get(part) or {}
-        given[part, str(entry.get("kind"))] = entry.get("options") or {}
-    values: list[Any] = []
-    for field in form.fields:
-        if field.path == "corrector":
-            values.append([c["kind"] for c in correctors])
-        elif field.control == "part":
-            values.append((config.get(field.path) or {}).get("kind", field.default))
-        elif field.when is not None:
-            name = field.path.rsplit("/", 1)[1]
-            values.append(_shown(field, given.get(field.when, {}).get(name, _MISSING)))
-        else:
-            section, _, name = field.path.partition(".")
-            value = config.get(section, _MISSING)
-            if name:
-                value = value.get(name, _MISSING) if isinstance(value, Mapping) else _MISSING
-            values.append(_shown(field, value))
-    return values
-
-
-_MISSING = object()
-
-
-def _shown(field: Field, value: Any) -> Any:
-    if value is _MISSING:
-        return field.default
-    if field.control == "json":
-        return json.dumps(value)
-    if field.control == "choice" and isinstance(value, Mapping):
-        return value.get("kind")
-    return "" if field.control == "text" and value is None else value
-
-
-def _correctors(form: Form, part: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    kind = part.get("kind", "none")
-    if kind == "none":
-        return []
-    if kind == form.chain:
-        return list((part.get("options") or {}).get("parts") or [])
-    return [part]
-
-
-def field_at(form: Form, path: str, config: Mapping[str, Any] | None = None) -> Field | None:
-    """The field behind an error's dotted path (``corrector.options.parts.1.options.gamma``), if the form has it."""
-    bits = path.split(".")
-    candidates = [path, path.replace(".", "/")]
-    if "options" in bits and bits[0] in (*SINGLE_PARTS, "corrector") and config is not None:
-        part: Any = config.get(bits[0]) or {}
-        rest = bits[1:]
-        while len(rest) >= 3 and rest[:2] == ["options", "parts"] and rest[2].isdigit():
-            parts = (part.get("options") or {}).get("parts") or []
-            part = parts[int(rest[2])] if int(rest[2]) < len(parts) else {}
-            rest = rest[3:]
-        if len(rest) >= 2:
-            candidates.append(f"{bits[0]}/{part.get('kind')}/{rest[1]}")
-    candidates += [".".join(bits[:2]), bits[0]]
-    return next((f for c in candidates for f in form.fields if f.path == c), None)
-
-
-def seeds_of(text: str) -> list[int]:
-    """``"0, 1, 2"`` or ``"0-4"`` -> seeds without repeats.
-
-    Raises:
-        InvalidConfig: for anything else, and for more than 64 of them.
-    """
-    seeds: list[int] = []
-    for bit in str(text).replace(";", ",").split(","):
-        first, dash, last = (b.strip() for b in bit.strip().partition("-"))
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise InvalidConfig(f"Seeds: {text!r} is no list of whole numbers.", "For example: 0, 1, 2 or 0-4.", "seed")
-        stop = int(last) if dash else int(first)
-        if stop - int(first) >= 64:
-            raise InvalidConfig(f"Seeds: {bit.strip()} are too many.", "At most 64 at a time.", "seed")
-        seeds += range(int(first), stop + 1)
-    unique = list(dict.fromkeys(seeds))
-    if not 0 < len(unique) <= 64:
-        raise InvalidConfig(f"Seeds: {len(unique)} of them.", "Give 1 to 64.", "seed")
-    return unique
-
-
-# ---- drawing ---------------------------------------------------------------------------------------------------
-
-
-def component(field: Field, value: Any = None) -> Any:
+def component(field: Field, value: Any = None, *, choices: Choices | None = None, visible: bool = True) -> Any:
     """The Gradio component of a field. Bounds are checked with the config, not by the component (it would pop up)."""
     import gradio as gr
 
-    common: dict[str, Any] = {"label": field.title, "info": field.info or None, "elem_id": field.elem_id}
+    common: dict[str, Any] = {"label": field.title, "info": field.info or None, "elem_id": field.elem_id,
+                              "visible": visible}  # fmt: skip
+    offered = field.choices if choices is None else choices
     value = field.default if value is None else value
     if field.path == "policy":
-        return gr.Radio(choices=list(field.choices), value=value, interactive=True, **common)
+        return gr.Radio(choices=list(offered), value=value, interactive=True, **common)
     if field.control in ("part", "choice"):
-        return gr.Dropdown(choices=list(field.choices), value=value, interactive=True, filterable=False, **common)
+        return gr.Dropdown(choices=list(offered), value=value, interactive=True, filterable=False, **common)
     if field.control == "parts":
-        return gr.Dropdown(choices=list(field.choices), value=value, multiselect=True, interactive=True, **common)
+        return gr.Dropdown(choices=list(offered), value=value, multiselect=True, interactive=True, **common)
     if field.control == "switch":
         return gr.Checkbox(value=bool(value), interactive=True, **common)
     if field.control in ("integer", "number"):

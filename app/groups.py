@@ -7,10 +7,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from app.theme import ARM_COLOURS, ARM_TITLES, FURTHER_COLOURS
+from app.variation import Varied, ramp, varied_option
 
 if TYPE_CHECKING:
     from backend.views import LoopView
 
+RAMP_FROM = 4  # more lines than this that differ in one number are coloured by it
 DASHES = {"replace": "solid", "augment": "dash", "accumulate": "dot"}
 """Line style of a policy, where a chart has more than one (real only is always solid)."""
 
@@ -26,6 +28,11 @@ class Group:
     dash: str
     loops: "tuple[LoopView, ...]"
 
+    @property
+    def seeds(self) -> int:
+        """How many seeds stand behind the line."""
+        return sum(int(view.config.get("replicates", 1)) for view in self.loops)
+
 
 def corrector_words(part: dict[str, Any]) -> str:
     """``physics``, ``idealized + physics`` (a chain), ``none``."""
@@ -35,7 +42,8 @@ def corrector_words(part: dict[str, Any]) -> str:
     return str(part.get("kind", "none"))
 
 
-def _setting(view: "LoopView") -> str:
+def setting_of(view: "LoopView") -> str:
+    """What loops that differ in their seed alone have in common."""
     config = {k: v for k, v in view.config.items() if k != "seed"}
     return json.dumps(config, sort_keys=True)
 
@@ -46,7 +54,7 @@ def without_seed(name: str) -> str:
 
 
 GROUPINGS: "dict[str, tuple[str, Callable[[LoopView], str]]]" = {
-    "setting": ("Setting (seeds together)", _setting),
+    "setting": ("Setting (seeds together)", setting_of),
     "arm": ("Arm", lambda view: view.arm),
     "corrector": ("Corrector", lambda view: corrector_words(view.config["corrector"])),
     "policy": ("Policy", lambda view: str(view.config["policy"]["kind"])),
@@ -58,7 +66,7 @@ GROUPINGS: "dict[str, tuple[str, Callable[[LoopView], str]]]" = {
 def group_loops(views: "Sequence[LoopView]", by: str = "setting") -> list[Group]:
     """Groups in the order of their launch, each with its colour, title and dash, however the loops were listed."""
     views = sorted(views, key=lambda view: (view.created_at, view.id))
-    key_of = GROUPINGS[by][1] if by in GROUPINGS else _setting
+    key_of = GROUPINGS[by][1] if by in GROUPINGS else setting_of
     members: dict[str, list[LoopView]] = {}
     for view in views:
         members.setdefault(key_of(view), []).append(view)
@@ -77,9 +85,35 @@ def group_loops(views: "Sequence[LoopView]", by: str = "setting") -> list[Group]
         policy = kinds.pop() if len(kinds) == 1 else ""
         dash = DASHES.get(policy, "solid") if len(policies) > 1 else "solid"
         label = _label(by, key, loops)
-        seeds = f" ({len(loops)} seeds)" if by == "setting" and len(loops) > 1 else ""
-        groups.append(Group(label + seeds, label, arm, colour, dash, tuple(loops)))
-    return _distinct(groups)
+        groups.append(Group(label, label, arm, colour, dash, tuple(loops)))
+    return [_with_seeds(group, by) for group in _distinct(_named(groups))]
+
+
+def varied(groups: Sequence[Group]) -> Varied | None:
+    """The one option that the groups differ in, if it is a number and each group has one value of it."""
+    return varied_option([[view.config for view in group.loops] for group in groups])
+
+
+def _named(groups: list[Group]) -> list[Group]:
+    """Groups that differ in one number: called by it where their names do not tell them apart, coloured by it where
+    there are more than colours."""
+    found = varied(groups) if len(groups) > 1 else None
+    if found is None:
+        return groups
+    if len({group.label for group in groups}) < len(groups):
+        groups = [
+            replace(g, label=words, title=f"{g.title}, {words}") for g, words in zip(groups, found.words, strict=True)
+        ]
+    if len(groups) > RAMP_FROM:
+        order = sorted(found.values)
+        colours = ramp(len(groups))
+        groups = [replace(g, colour=colours[order.index(v)]) for g, v in zip(groups, found.values, strict=True)]
+    return groups
+
+
+def _with_seeds(group: Group, by: str) -> Group:
+    many = group.seeds > 1 and (by in ("setting", "name"))
+    return replace(group, title=f"{group.title} ({group.seeds} seeds)") if many else group
 
 
 def _label(by: str, key: str, loops: "Sequence[LoopView]") -> str:

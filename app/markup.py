@@ -47,7 +47,7 @@ def colour_mark(colour: str) -> str:
     return f'<i class="ls-arm" style="--arm:{colour}"></i>'
 
 
-def spark_line(values: Sequence[float], arm: str) -> str:
+def spark_line(values: Sequence[float], arm: str, name: str = "FID") -> str:
     """A curve the size of a word; a logarithmic look is not needed at this size."""
     if len(values) < 2:
         return '<svg class="ls-spark" aria-hidden="true"></svg>'
@@ -58,7 +58,7 @@ def spark_line(values: Sequence[float], arm: str) -> str:
     )
     return (
         f'<svg class="ls-spark" viewBox="0 0 92 24" role="img" '
-        f'aria-label="FID from {values[0]:.3g} to {values[-1]:.3g}">'
+        f'aria-label="{esc(name)} from {values[0]:.3g} to {values[-1]:.3g}">'
         f'<polyline points="{points}" fill="none" style="stroke:var(--ls-{esc(arm)})" stroke-width="1.8"/></svg>'
     )
 

@@ -4,7 +4,6 @@ import ipaddress
 import logging
 import os
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
@@ -89,9 +88,13 @@ def _add_files(app: FastAPI, backend: "Backend") -> None:
         return FileResponse(plotly_file(), headers={"Cache-Control": "max-age=86400"})
 
     @app.get("/ui/curves.csv", include_in_schema=False)
-    def curves(loops: str = "") -> Response:
-        text = curves_csv(backend, [bit for bit in loops.split(",") if bit][:256])
-        headers = {"Content-Disposition": 'attachment; filename="loopscope-curves.csv"'}
+    def curves(loops: str = "", seeds: str = "") -> Response:
+        from app.curvesfile import curves_csv, seeds_csv
+
+        ids = [bit for bit in loops.split(",") if bit][:256]
+        text = seeds_csv(backend, ids) if seeds == "1" else curves_csv(backend, ids)
+        name = "loopscope-seeds.csv" if seeds == "1" else "loopscope-curves.csv"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Response(text, media_type="text/csv; charset=utf-8", headers=headers)
 
     @app.get("/ui/audit/{audit_id}.html", include_in_schema=False)
@@ -131,31 +134,6 @@ def _audit_report(backend: "Backend", audit_id: str) -> Response:
         return PlainTextResponse(f"This audit has no result: {view.sentence}.", 404)
     headers = {"Content-Disposition": f'attachment; filename="loopscope-audit-{view.id}.html"'}
     return Response(page(view), media_type="text/html; charset=utf-8", headers=headers)
-
-
-def curves_csv(backend: "Backend", loop_ids: Sequence[str]) -> str:
-    """One row per loop and generation, one column per metric."""
-    import csv
-    import io
-
-    from backend import loops as verbs
-    from backend.exports import safe_cell
-    from model.domains import all_metrics
-
-    views = {view.id: view for view in verbs.list_loops(backend)}
-    curves = verbs.curves(backend, [i for i in loop_ids if i in views])
-    names = [name for name in all_metrics() if any(name in curve for curve in curves.values())]
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["loop_id", "name", "group", "arm", "seed", "generation", *names])
-    for loop_id in loop_ids:
-        by_metric = {name: dict(points) for name, points in curves.get(loop_id, {}).items()}
-        for t in sorted({t for points in by_metric.values() for t in points}):
-            view = views[loop_id]
-            facts = [loop_id, view.name, view.group, view.arm, view.config["seed"], t]
-            row = [*facts, *(by_metric.get(name, {}).get(t, "") for name in names)]
-            writer.writerow([safe_cell(cell) for cell in row])
-    return out.getvalue()
 
 
 def check_bind(host: str) -> None:

@@ -1,5 +1,6 @@
-"""The four custom components: live markup, charts, the 3-D viewer, the address bar. Each is a ``gr.HTML`` with a fixed
-container; data arrives as its value and is drawn by ``static/ui.js``, so that no text is ever taken for a template."""
+"""The custom components: live markup, charts, the 3-D viewer, pictures, the address bar. Each is a ``gr.HTML`` with a
+fixed container; data arrives as its value and is drawn by ``static/*.js``, so that no text is ever taken for a
+template."""
 
 from typing import Any
 
@@ -38,6 +39,17 @@ def viewer(*, elem_id: str) -> gr.HTML:
         value=None,
         html_template='<div class="ls-viewer"></div>',
         js_on_load=f"import('/ui/ui.js').then((ui) => ui.viewer(element, props, trigger, watch, '{VIEWER}'));",
+        apply_default_css=False,
+        elem_id=elem_id,
+    )
+
+
+def pictures(*, elem_id: str) -> gr.HTML:
+    """Panels of ``app.previews`` and their tails. ``.select`` hears where a person went: ``generation``."""
+    return gr.HTML(
+        value=None,
+        html_template='<div class="ls-pictures"></div>',
+        js_on_load="import('/ui/pictures.js').then((ui) => ui.pictures(element, props, trigger, watch));",
         apply_default_css=False,
         elem_id=elem_id,
     )

@@ -39,7 +39,7 @@ OWN = ""
 
 
 def build(backend: "Backend", address: Any) -> Page:
-    catalogue = parts.catalogue()
+    catalogue = parts.catalogue("motion")  # its inputs and its measures are those of motion
     chosen = gr.Textbox("", visible="hidden", elem_id="audit-chosen")
     widgets.live(INTRO, elem_id="audit-intro")
     with gr.Column(elem_classes=["ls-form"], elem_id="audit-form"):

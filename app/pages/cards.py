@@ -34,7 +34,9 @@ def preset_cards(presets: "dict[str, Preset]", loops: "dict[str, list[LoopView]]
         loops: by preset key, the loops of its group that exist already.
     """
     cards = [_card(key, preset, loops.get(key, []), demo=i == 0) for i, (key, preset) in enumerate(presets.items())]
-    return f'<div class="ls-cards">{"".join(cards)}</div>'
+    more = link("More experiments in the Lab", tab="lab")
+    words = "Gaussians, regression, digits, text: each published loop at one click, theory beside measurement."
+    return f'<div class="ls-cards">{"".join(cards)}<p class="ls-soft">{more}: {words}</p></div>'
 
 
 def _card(key: str, preset: "Preset", loops: "Sequence[LoopView]", *, demo: bool) -> str:

@@ -1,17 +1,19 @@
 """Markup under and above the curves: legend with exports, table of the last generation's values."""
 
 from collections.abc import Sequence
-from statistics import fmean, stdev
+from statistics import fmean
 
 from app.groups import Group
 from app.markup import colour_mark, download, esc, number
-from app.plots import Curves, Floors, group_values
+from app.plotlines import spread_words
+from app.plots import Floors
+from app.series import Curves, Series, Traces, series_of
 from core.protocols import Metric
 
 DASH_ARRAYS = {"solid": "", "dash": "6 4", "dot": "2 3"}
 
 
-def legend(groups: Sequence[Group]) -> str:
+def legend(groups: Sequence[Group], band: str = "min-max") -> str:
     """Colour and line style of every group, and what can be taken away."""
     items = "".join(
         f'<span data-key="{esc(g.title)}"><svg viewBox="0 0 30 10" aria-hidden="true">'
@@ -20,19 +22,29 @@ def legend(groups: Sequence[Group]) -> str:
         for g in groups
     )
     ids = ",".join(view.id for group in groups for view in group.loops)
+    seeds = max((int(view.config.get("replicates", 1)) for group in groups for view in group.loops), default=1)
+    every = download("CSV of every seed", f"/ui/curves.csv?loops={ids}&seeds=1") if seeds > 1 else ""
     tools = (
-        download("CSV", f"/ui/curves.csv?loops={ids}") + download("JSON", f"/api/v1/curves?loops={ids}")
+        download("CSV", f"/ui/curves.csv?loops={ids}") + every + download("JSON", f"/api/v1/curves?loops={ids}")
         + '<button type="button" class="ls-button" data-copy-link>Copy link</button>'
     )  # fmt: skip
+    told = spread_words(groups, band)
     return (
         f'<div class="ls-row" style="justify-content:space-between"><div class="ls-legend">{items}</div>'
-        f'<div class="ls-row"><span class="ls-soft">Click a point to see its motions.</span>{tools}</div></div>'
+        f'<div class="ls-row"><span class="ls-soft">{told} Click a point to see its samples.</span>{tools}</div></div>'
     )
 
 
-def finals_table(groups: Sequence[Group], curves: Curves, floors: Floors, metrics: Sequence[Metric]) -> str:
-    """Mean (and standard deviation) over a group's loops at its last generation; difference to real only below it."""
-    shown = [m for m in metrics if any(group_values(g, curves, m.name) for g in groups)]
+def finals_table(
+    groups: Sequence[Group],
+    curves: Curves,
+    floors: Floors,
+    metrics: Sequence[Metric],
+    traces: Traces | None = None,
+) -> str:
+    """Mean (and standard deviation) over a group's seeds at its last generation; difference to real only below it."""
+    found = {(g.title, m.name): series_of(g, curves, m.name, traces) for g in groups for m in metrics}
+    shown = [m for m in metrics if any(found[g.title, m.name] is not None for g in groups)]
     if not shown:
         return ""
     control = next((g for g in groups if g.arm == "real"), None)
@@ -42,8 +54,10 @@ def finals_table(groups: Sequence[Group], curves: Curves, floors: Floors, metric
     )
     rows = []
     for group in groups:
-        cells = "".join(_cell(group, control, curves, metric) for metric in shown)
-        last = max((max(v) for m in shown if (v := group_values(group, curves, m.name))), default=None)
+        mine = [found[group.title, m.name] for m in shown]
+        theirs = [found[control.title, m.name] if control is not None and control is not group else None for m in shown]
+        cells = "".join(_cell(*three) for three in zip(shown, mine, theirs, strict=True))
+        last = max((int(one.generations[-1]) for one in mine if one is not None), default=None)
         rows.append(
             f'<tr data-key="{esc(group.title)}"><td>{colour_mark(group.colour)}{esc(group.title)}</td>'
             f'<td class="ls-right ls-num">{"-" if last is None else last}</td>{cells}</tr>'
@@ -62,25 +76,25 @@ def finals_table(groups: Sequence[Group], curves: Curves, floors: Floors, metric
         f'<div class="ls-scroll"><table class="ls-finals" aria-label="Values at the last generation">'
         "<thead><tr><th>Line</th>"
         f'<th class="ls-right">gen.</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
-        f'<p class="ls-soft" style="font-size:12.5px;margin-top:6px">Mean ± standard deviation over seeds.{note}</p>'
+        '<p class="ls-soft" style="font-size:12.5px;margin-top:6px">'
+        f"Mean ± standard deviation over the seeds behind a line.{note}</p>"
     )
 
 
-def _cell(group: Group, control: Group | None, curves: Curves, metric: Metric) -> str:
-    values = group_values(group, curves, metric.name)
-    if not values:
+def _cell(metric: Metric, series: Series | None, control: Series | None) -> str:
+    if series is None:
         return '<td class="ls-right">-</td>'
-    last = max(values)
-    text = number(fmean(values[last]))
-    if len(values[last]) > 1:
-        text += f" ± {number(stdev(values[last]), 2)}"
+    mean, seeds = float(series.mean[-1]), int(series.count[-1])
+    text = number(mean)
+    if seeds > 1:
+        text += f" ± {number(float(series.std[-1]), 2)}"
     below = ""
-    if control is not None and control is not group:
-        real = group_values(control, curves, metric.name).get(last)
-        if real:
-            difference = fmean(values[last]) - fmean(real)
-            worse = difference > 0 if metric.direction == "lower" else difference < 0
-            kind = "" if metric.direction == "real" else "ls-delta-worse" if worse else "ls-delta-better"
-            sign = "+" if difference >= 0 else "-"
-            below = f'<br><small class="{kind or "ls-soft"}">{sign}{number(abs(difference))}</small>'
-    return f'<td class="ls-right ls-num">{text}{below}</td>'
+    real = control.at(int(series.generations[-1])) if control is not None else None
+    if real is not None:
+        difference = mean - float(real.mean[0])
+        worse = difference > 0 if metric.direction == "lower" else difference < 0
+        kind = "" if metric.direction == "real" else "ls-delta-worse" if worse else "ls-delta-better"
+        sign = "+" if difference >= 0 else "-"
+        below = f'<br><small class="{kind or "ls-soft"}">{sign}{number(abs(difference))}</small>'
+    title = f' title="{seeds} seeds"' if seeds > 1 else ""
+    return f'<td class="ls-right ls-num"{title}>{text}{below}</td>'

@@ -6,12 +6,14 @@ from urllib.parse import urlencode
 
 import gradio as gr
 
-from app import viewer_embed, widgets
+from app import previews, viewer_embed, widgets
 from app.markup import link
 from app.pages.page import Page, Query, ids_of, quiet, whole
 from app.pages.sampledetail import across_detail, one_loop_detail
+from app.theme import ARM_COLOURS
 from app.viewer_embed import Choice, Kind, Start
 from backend import loops as verbs
+from backend import panels
 from core.errors import LoopscopeError
 
 if TYPE_CHECKING:
@@ -20,7 +22,8 @@ if TYPE_CHECKING:
 
 ONE, ACROSS = "one", "loops"
 MODES = [("One loop", ONE), ("Across loops", ACROSS)]
-NO_LOOPS = "No motion to show yet. Launch a loop on the Launch page; its first motions are here within two minutes."
+NO_LOOPS = "Nothing to show yet. Launch a loop on the Launch page; its first samples are here within two minutes."
+NO_VIEWER = {"panes": [], "message": "", "hidden": True}
 
 
 def build(backend: "Backend", address: Any) -> Page:
@@ -40,11 +43,12 @@ def build(backend: "Backend", address: Any) -> Page:
             buttons=[],
         )  # fmt: skip
     viewer = widgets.viewer(elem_id="inspect-viewer")
+    pictures = widgets.pictures(elem_id="inspect-pictures")
     detail = widgets.live(elem_id="inspect-details")
     inputs = [mode, loop, choices, sample, generation, start]
 
     def show(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> list[Any]:
-        """Slider, samples, viewer, details."""
+        """Slider, samples, viewer, pictures, details."""
         t, index = int(t or 0), int(index or 0)
         begin = Start.of(at)
         if mode == ACROSS:
@@ -56,7 +60,7 @@ def build(backend: "Backend", address: Any) -> Page:
 
     gr.on(
         [c.change for c in (loop, choices, sample, generation)], changed, inputs,
-        [generation, sample, viewer, detail, address], **quiet(trigger_mode="always_last"),
+        [generation, sample, viewer, pictures, detail, address], **quiet(trigger_mode="always_last"),
     )  # fmt: skip
 
     def switched(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> list[Any]:
@@ -68,13 +72,19 @@ def build(backend: "Backend", address: Any) -> Page:
                 *changed(*values)]  # fmt: skip
 
     # Only a person's choice: an address that opens this mode brings its own loops.
-    mode.input(switched, inputs, [loop, choices, generation, sample, viewer, detail, address], **quiet())
+    mode.input(switched, inputs, [loop, choices, generation, sample, viewer, pictures, detail, address], **quiet())
 
     def stepped(event: gr.EventData, *values: Any) -> Any:
         step = whole(str(widgets.data_of(event).get("step", 0)))
         return min(max(int(values[4] or 0) + step, 0), _last(backend, *values[:3]))
 
     viewer.select(stepped, inputs, [generation], **quiet())
+
+    def went(event: gr.EventData, *values: Any) -> Any:
+        wanted = whole(str(widgets.data_of(event).get("generation", 0)))
+        return min(max(wanted, 0), _last(backend, *values[:3]))
+
+    pictures.select(went, inputs, [generation], **quiet())
 
     def open_(asked: Query) -> list[Any]:
         views = _with_motions(backend)
@@ -90,30 +100,30 @@ def build(backend: "Backend", address: Any) -> Page:
         t = min(max(whole(asked.get("generation"), last), 0), last)
         index = max(whole(asked.get("sample"), 0), 0)
         at = f"{asked.get('frame', '')};{asked.get('camera', '')}"
-        _, samples, spec, words = show(chosen_mode, loop_id, keys, index, t, at)
+        _, samples, *drawn = show(chosen_mode, loop_id, keys, index, t, at)
         return [
             chosen_mode,
             gr.update(choices=_loop_choices(views), value=loop_id or None, visible=chosen_mode == ONE),
             gr.update(choices=_pane_choices(views), value=keys, visible=chosen_mode == ACROSS),
-            gr.update(choices=samples["choices"], value=index) if samples.get("choices") else gr.skip(),
+            {**samples, "value": index} if samples.get("choices") else samples,
             gr.update(maximum=max(last, 1), value=t),
-            at, spec, words,
+            at, *drawn,
         ]  # fmt: skip
 
     def refresh(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> list[Any]:
         views = _with_motions(backend)
         if not loop_id and views:
             return open_({})
-        slider, samples, spec, words = show(mode, loop_id, keys, index, t, at)
+        slider, samples, *drawn = show(mode, loop_id, keys, index, t, at)
         return [gr.skip(), gr.update(choices=_loop_choices(views)), gr.update(choices=_pane_choices(views)), samples,
-                slider, gr.skip(), spec, words]  # fmt: skip
+                slider, gr.skip(), *drawn]  # fmt: skip
 
     def query(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> Query:
         del at
         which: Query = {"mode": ACROSS, "loops": ",".join(keys or [])} if mode == ACROSS else {"loop": loop_id or ""}
         return which | {"generation": str(int(t or 0)), "sample": str(int(index or 0))}
 
-    return Page("inspect", inputs, [*inputs, viewer, detail], open_, refresh, query)
+    return Page("inspect", inputs, [*inputs, viewer, pictures, detail], open_, refresh, query)
 
 
 def address_of(query: Query) -> str:
@@ -126,32 +136,46 @@ def _one(backend: "Backend", loop_id: str, index: int, t: int, start: Start) -> 
     except LoopscopeError:
         view = None
     if view is None:
-        return [gr.skip(), gr.skip(), viewer_embed.spec(message=NO_LOOPS), _teach()]
+        return [gr.skip(), gr.skip(), viewer_embed.spec(message=NO_LOOPS), previews.nothing(), _teach()]
     last = last_panel(backend, view)
     panel = _panel(backend, view.id, t)
     slider = gr.update(maximum=max(last, 1))
+    if previews.view_of(view) != "motion":
+        t = min(t, last)
+        words = previews.generation_detail(
+            view, t, _panel(backend, view.id, t), panels.measured(backend, view.id, t), _floor(backend, view)
+        )
+        return [slider, gr.update(visible=False), NO_VIEWER, previews.one_loop(view, t, last=last), words]
     if panel is None:
         words = f"Generation {t} of {view.name!r} has no motions yet. {view.sentence}."
-        return [slider, gr.skip(), viewer_embed.spec(message=words), ""]
+        return [slider, gr.skip(), viewer_embed.spec(message=words), previews.nothing(), ""]
     index = min(index, len(panel.samples) - 1)
     spec = viewer_embed.one_loop(view, panel, index, last=last, start=start)
-    return [slider, gr.update(choices=_sample_choices(panel)), spec, one_loop_detail(view, panel, index)]
+    tails = previews.tails_of([view], [ARM_COLOURS[view.arm]], t, last=last)
+    return [slider, _samples(panel), spec, tails, one_loop_detail(view, panel, index)]
 
 
 def _across(backend: "Backend", keys: Sequence[str], index: int, t: int, start: Start) -> list[Any]:
     by_id = {view.id: view for view in verbs.list_loops(backend)}
     chosen = [c for k in keys or () if (c := Choice.of(k)) and c.loop_id in by_id]
     if not chosen:
-        words = "Choose two or more loops above: the same sample of each, one clock, one camera."
-        return [gr.skip(), gr.skip(), viewer_embed.spec(message=words), ""]
+        words = "Choose two or more loops above: the same samples of each, at the same generation."
+        return [gr.skip(), gr.skip(), viewer_embed.spec(message=words), previews.nothing(), ""]
     last = max(last_panel(backend, by_id[c.loop_id]) for c in chosen)
-    rows = [(by_id[c.loop_id], c.kind, _panel(backend, c.loop_id, t)) for c in chosen]
+    pairs = [(by_id[c.loop_id], c.kind) for c in chosen][: viewer_embed.MOST_PANES]
+    slider = gr.update(maximum=max(last, 1))
+    if any(previews.view_of(view) != "motion" for view, _ in pairs):
+        numbers = [(view, kind, panels.measured(backend, view.id, t)) for view, kind in pairs]
+        pictures = previews.across_loops(pairs, t, last=last)
+        return [slider, gr.update(visible=False), NO_VIEWER, pictures, previews.loops_detail(numbers, t)]
+    rows = [(view, kind, _panel(backend, view.id, t)) for view, kind in pairs]
     panel = next((p for *_, p in rows if p is not None), None)
-    samples = gr.skip() if panel is None else gr.update(choices=_sample_choices(panel))
+    samples = gr.skip() if panel is None else _samples(panel)
     if panel is not None:
         index = min(index, min(len(p.samples) for *_, p in rows if p is not None) - 1)
     spec = viewer_embed.across_loops(rows, t, index, last=last, start=start)
-    return [gr.update(maximum=max(last, 1)), samples, spec, across_detail(rows, t, index)]
+    tails = previews.tails_of([view for view, _ in pairs], viewer_embed.pane_colours(pairs), t, last=last)
+    return [slider, samples, spec, tails, across_detail(rows, t, index)]
 
 
 def last_panel(backend: "Backend", view: "LoopView") -> int:
@@ -224,8 +248,16 @@ def _pane_choices(views: "Sequence[LoopView]") -> list[tuple[str, str]]:
     return [(_title(view) + words, Choice(view.id, kind).key) for view in views for kind, words in kinds]
 
 
-def _sample_choices(panel: "PanelView") -> list[tuple[str, int]]:
-    return [(f"{sample.label} (#{sample.index})", sample.index) for sample in panel.samples]
+def _samples(panel: "PanelView") -> Any:
+    """The motions of a panel to choose from; pictures show all samples at once and hide this."""
+    return gr.update(choices=[(f"{s.label} (#{s.index})", s.index) for s in panel.samples], visible=True)
+
+
+def _floor(backend: "Backend", view: "LoopView") -> dict[str, list[float]]:
+    try:
+        return verbs.floor(backend, view.id) if view.generation >= 0 else {}
+    except LoopscopeError:
+        return {}
 
 
 def _teach() -> str:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app import forms
+from app import forms, formvalues
+from app.domainwords import samples_words
 from app.groups import corrector_words
 from app.markup import duration, esc, link, notice
 from app.pages.cards import motions_query
@@ -45,7 +46,7 @@ class Typed:
             InvalidConfig: for text that is none of what its field takes.
         """
         base = json.loads(self.base) if self.base else None
-        return forms.config_of(self.form, self.values, seed=seed, base=base)
+        return formvalues.config_of(self.form, self.values, seed=seed, base=base)
 
     def configs(self, backend: "Backend") -> list[LoopConfig]:
         """One checked config per seed.
@@ -53,7 +54,7 @@ class Typed:
         Raises:
             InvalidConfig: naming the field.
         """
-        seeds = forms.seeds_of(self.seeds)
+        seeds = formvalues.seeds_of(self.seeds)
         first = parts.check(confined(backend, parts.read_config(self.data(seeds[0]))))
         return [first, *(first.model_copy(update={"seed": seed}) for seed in seeds[1:])]
 
@@ -70,9 +71,9 @@ def status(backend: "Backend", typed: Typed) -> list[Any]:
     count = len(configs)
     same = verbs.find_same(backend, configs[0]) if count == 1 else None
     what = f"{count} loops" if count > 1 else "1 loop"
-    words = (
-        f"{what} of {configs[0].generations} generations: about {duration(guess.seconds)}, {guess.megabytes:.0f} MB."
-    )
+    at_once = f", {configs[0].replicates} seeds at once" if configs[0].replicates > 1 else ""
+    cost = f"about {duration(guess.seconds)}, {guess.megabytes:.0f} MB"
+    words = f"{what} of {configs[0].generations} generations{at_once}: {cost}."
     more = f" {esc(guess.note)}" if guess.note else ""
     if same is not None:
         opened = link(f"Open {same.name!r}", tab="loops", loop=same.id)
@@ -96,7 +97,7 @@ def _wrong(typed: Typed, error: InvalidConfig) -> str:
         config: dict[str, Any] | None = typed.data()
     except InvalidConfig:
         config = None
-    field = forms.field_at(typed.form, error.field, config)
+    field = formvalues.field_at(typed.form, error.field, config)
     if field is None:
         return _line(str(error), state="invalid")
     text = str(error).removeprefix(f"{error.field}: ")
@@ -137,5 +138,5 @@ def launched(views: "Sequence[LoopView]") -> str:
     links = link("Watch the curves", button=True, tab="compare", loops=ids)
     links += link("See the stages", button=True, tab="loops", loop=views[0].id)
     if any(view.generation >= 0 for view in views):
-        links += link("Look at the motions", button=True, query=motions_query(views))
+        links += link(f"Look at the {samples_words(views[0].config)}", button=True, query=motions_query(views))
     return notice(f"{what} {state}.", kind="good", more=f'<span class="ls-row">{links}</span>')

@@ -4,20 +4,22 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from app.domainwords import domain_title, metric_title, samples_words, seeds_words, shows_motion, told_options
 from app.groups import corrector_words
 from app.markup import act, ago, arm_mark, download, duration, esc, link, number, spark_line
+from core.blocks import BLOCK
 from core.config import LoopConfig
 from core.loop import stages_of
 
 if TYPE_CHECKING:
-    from backend.views import ErrorView, EventView, GenerationView, LoopView
+    from backend.views import ErrorView, EventView, GenerationView, LoopView, RunningStage
 
 STATES = {
     "queued": "Queued", "running": "Running", "cancelling": "Cancelling", "cancelled": "Cancelled",
     "interrupted": "Interrupted", "failed": "Failed", "done": "Done",
 }  # fmt: skip
 ACTIVE = ("queued", "running", "cancelling", "interrupted")
-COLUMNS = ("Name", "Data", "Policy", "Corrector", "State", "Gen.", "FID now", "FID so far", "Started")
+COLUMNS = ("Name", "Data", "Policy", "Corrector", "State", "Gen.", "Now", "So far", "Started")
 
 
 def loop_table(views: "Sequence[LoopView]", chosen: str, detail: str = "") -> str:
@@ -56,7 +58,7 @@ def loop_table(views: "Sequence[LoopView]", chosen: str, detail: str = "") -> st
 
 def _row(view: "LoopView", chosen: bool) -> str:
     config = view.config
-    fid = view.latest.get("fid")
+    told = metric_title(view.headline) if view.headline else "FID"
     bar = (
         f'<div class="ls-bar" style="--arm:var(--ls-{view.arm})" role="progressbar" aria-valuemin="0" '
         f'aria-valuemax="100" aria-valuenow="{round(100 * view.fraction)}">'
@@ -67,14 +69,14 @@ def _row(view: "LoopView", chosen: bool) -> str:
     reached = max(view.generation, 0) if view.generation >= 0 else "-"
     cells = (
         f"{arm_mark(view.arm)}<b>{esc(view.name)}</b>",
-        f"{esc(config['data']['kind'])}, {config['n']}",
+        f"{esc(config['data']['kind'])}, {config['n']}{_two_lines(', '.join(_domain_words(config)))}",
         esc(_policy(config)),
         esc(corrector_words(config["corrector"])),
         f'<span class="ls-state" data-state="{view.state}" title="{esc(view.sentence)}">{STATES[view.state]}</span>'
         + bar,
         f'<span class="ls-num">{reached} / {config["generations"]}</span>',
-        f'<span class="ls-num">{number(fid)}</span>',
-        spark_line(view.fid_history, view.arm),
+        f'<span class="ls-num">{number(view.latest.get(view.headline))}</span>{_two_lines(told)}',
+        spark_line(view.history, view.arm, told),
         f'<span class="ls-soft" style="white-space:nowrap">{ago(view.started_at or view.created_at)}</span>',
     )
     return (
@@ -83,10 +85,23 @@ def _row(view: "LoopView", chosen: bool) -> str:
     )
 
 
+def _two_lines(words: str) -> str:
+    """A second, quieter line of a cell."""
+    return f'<br><span class="ls-soft ls-second">{esc(words)}</span>' if words else ""
+
+
+def _domain_words(config: dict[str, Any]) -> list[str]:
+    return [words for words in (domain_title(config), seeds_words(config)) if words]
+
+
 def _policy(config: dict[str, Any]) -> str:
-    options = config["policy"].get("options") or {}
-    return " ".join([config["policy"]["kind"], *(f"{k.replace('lam', 'λ')}={v:g}" for k, v in options.items()
-                                                 if isinstance(v, int | float))])  # fmt: skip
+    options = told_options("policy", config["policy"], always=("lam",))
+    told = (f"{name.replace('lam', 'λ').replace('_', ' ')}={_value(value)}" for name, value in options.items())
+    return " ".join([config["policy"]["kind"], *told])
+
+
+def _value(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
 def loop_detail(view: "LoopView", generations: "Sequence[GenerationView]", events: "Sequence[EventView]") -> str:
@@ -97,7 +112,7 @@ def loop_detail(view: "LoopView", generations: "Sequence[GenerationView]", event
         f'<section class="ls-card"><h3>{arm_mark(view.arm)}{esc(view.name)}</h3>'
         f'<p class="ls-state" data-state="{view.state}" style="white-space:normal;margin-top:4px" role="status">'
         f"{esc(view.sentence)}</p>{error}{_strip(view, generations, t)}{_verbs(view)}"
-        f"{_generations(generations)}</section>"
+        f"{_generations(generations, view.headline)}</section>"
     )
     right = (
         f'<section class="ls-card"><h3>Events</h3>{_events(events)}'
@@ -111,6 +126,9 @@ def _strip(view: "LoopView", generations: "Sequence[GenerationView]", t: int) ->
     """Stages of the generation at work (or of the last one), with their seconds."""
     if t < 0:
         t = 0
+    blocks = [stage for stage in view.running if stage.stage == BLOCK]
+    if blocks:
+        return _block(view, blocks[0])
     recorded = {g.index: g.seconds for g in generations}
     running = {stage.stage: stage for stage in view.running if stage.generation == t}
     config = LoopConfig.model_validate(view.config)
@@ -122,7 +140,7 @@ def _strip(view: "LoopView", generations: "Sequence[GenerationView]", t: int) ->
             now = running[stage]
             state, words = "running", f"{100 * now.part_fraction:.0f} %" + (f", {now.sentence}" if now.sentence else "")
         elif t in recorded:
-            state, words = "done", duration(recorded[t].get(stage)) or "done"
+            state, words = "done", _took(recorded[t].get(stage)) or "done"
         elif i < first_running and running:
             state, words = "done", "done"
         else:
@@ -134,6 +152,24 @@ def _strip(view: "LoopView", generations: "Sequence[GenerationView]", t: int) ->
     return f'<p class="ls-soft" style="margin-top:10px">{head}</p><div class="ls-strip">{"".join(boxes)}</div>'
 
 
+def _block(view: "LoopView", block: "RunningStage") -> str:
+    """A light loop at work: many generations in one go, so that no stage is worth a box."""
+    last = view.config["generations"]
+    done = max(view.generation, 0)
+    left = f", about {duration(view.eta_s)} left in all" if view.eta_s is not None else ""
+    now = f"{100 * block.part_fraction:.0f} % of the generations from {block.generation} on"
+    return (
+        f'<p class="ls-soft" style="margin-top:10px">Generation {done} of {last}{left}</p>'
+        f'<div class="ls-strip"><div class="ls-stage" data-state="running"><b>Generations in one go</b>{esc(now)}'
+        f"</div></div>"
+    )
+
+
+def _took(seconds: float | None) -> str:
+    """As :func:`duration`, and milliseconds where a stage is that short."""
+    return f"{1000 * seconds:.0f} ms" if seconds is not None and seconds < 0.95 else duration(seconds)
+
+
 def _verbs(view: "LoopView") -> str:
     bits = []
     if view.state in ("queued", "running", "interrupted"):
@@ -143,8 +179,9 @@ def _verbs(view: "LoopView") -> str:
         bits.append(act(words, "resume", loop=view.id, elem_id="loop-resume", kind="ls-primary"))
     if view.generation >= 0:
         bits.append(link("Curves", button=True, tab="compare", loops=view.id))
-        bits.append(link("Motions", button=True, tab="inspect", loop=view.id))
-        bits.append(link("Audit a corrector on it", button=True, tab="audit", loop=view.id))
+        bits.append(link(samples_words(view.config).capitalize(), button=True, tab="inspect", loop=view.id))
+        if shows_motion(view.config):
+            bits.append(link("Audit a corrector on it", button=True, tab="audit", loop=view.id))
     bits.append(link("Clone with edits", button=True, tab="launch", clone=view.id))
     extend = (
         '<span class="ls-row" data-form><label>Extend by <input name="generations" type="number" min="1" value="5" '
@@ -182,23 +219,31 @@ def _events(events: "Sequence[EventView]") -> str:
     return f'<ul class="ls-events" tabindex="0" aria-label="Events, newest first">{items}</ul>'
 
 
-def _generations(generations: "Sequence[GenerationView]") -> str:
-    """What each generation learned from, and how long it took."""
+MOST_ROWS = 60
+
+
+def _generations(generations: "Sequence[GenerationView]", headline: str) -> str:
+    """What each generation learned from, and how long it took; of a long loop only some generations."""
     if not generations:
         return ""
-    names = ("real", "synthetic", "corrected", "unchanged", "redrawn", "rejected", "dropped")
+    step = -(-len(generations) // MOST_ROWS)
+    chosen = list(generations)[::-1][::step]
+    few = f"; one in {step} of {len(generations)} generations" if step > 1 else ""
+    names = ("real", "fresh", "synthetic", "corrected", "unchanged", "redrawn", "rejected", "dropped")
     shown = [n for n in names if any(n in g.counts for g in generations)]
+    title = esc(metric_title(headline) if headline else "FID")
     heads = "".join(f'<th class="ls-right">{n}</th>' for n in shown)
     rows = "".join(
         f'<tr data-key="g{g.index}"><td class="ls-num">{g.index}</td>'
         + "".join(f'<td class="ls-right ls-num">{g.counts.get(n, 0)}</td>' for n in shown)
         + f'<td class="ls-right ls-num">{number(g.training.get("loss"))}</td>'
-        f'<td class="ls-right ls-num">{number(g.metrics.get("fid"))}</td>'
-        f'<td class="ls-right ls-num">{duration(sum(g.seconds.values()))}</td></tr>'
-        for g in reversed(generations)
+        f'<td class="ls-right ls-num">{number(g.metrics.get(headline or "fid"))}</td>'
+        f'<td class="ls-right ls-num">{_took(sum(g.seconds.values()))}</td></tr>'
+        for g in chosen
     )
     return (
-        f'<details style="margin-top:12px"><summary>Generations: training samples by origin, loss, FID, time</summary>'
-        f'<table><thead><tr><th>gen.</th>{heads}<th class="ls-right">loss</th><th class="ls-right">FID</th>'
-        f'<th class="ls-right">time</th></tr></thead><tbody>{rows}</tbody></table></details>'
+        f'<details style="margin-top:12px"><summary>Generations: training samples by origin, loss, {title}, time{few}'
+        f'</summary><table><thead><tr><th>gen.</th>{heads}<th class="ls-right">loss</th>'
+        f'<th class="ls-right">{title}</th><th class="ls-right">time</th></tr></thead><tbody>{rows}</tbody></table>'
+        f"</details>"
     )

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 import gradio as gr
 
 from app import widgets
+from app.domainwords import domain_title
 from app.markup import act, esc, link, notice
 from app.pages.looprows import loop_detail, loop_table
 from app.pages.page import Page, Query, quiet, whole
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 EMPTY = (
     '<div class="ls-empty">No loops yet. Start with "Collapse and correction" on the Launch page: three loops, '
-    "about 4 minutes.</div>"
+    "about 4 minutes. The Lab has experiments that take seconds.</div>"
 )
 
 
@@ -28,8 +29,8 @@ def build(backend: "Backend", address: Any) -> Page:
     message = widgets.live(elem_id="loops-notice")
     with gr.Row():
         text = gr.Textbox(
-            show_label=False, placeholder="Filter by name, group, policy, corrector or state", max_lines=1,
-            elem_id="loops-filter", container=False,
+            show_label=False, placeholder="Filter by name, group, domain, data set, policy, corrector or state",
+            max_lines=1, elem_id="loops-filter", container=False,
         )  # fmt: skip
     table = widgets.live(elem_id="loops-table")
 
@@ -75,14 +76,17 @@ def query_text(loop_id: str) -> str:
 
 def link_to_launch() -> str:
     return (
-        f'<div class="ls-stack">{EMPTY}<div>{link("Open Launch", button=True, primary=True, tab="launch")}</div></div>'
+        f'<div class="ls-stack">{EMPTY}<div class="ls-row">'
+        f"{link('Open Launch', button=True, primary=True, tab='launch')}{link('Open the Lab', button=True, tab='lab')}"
+        f"</div></div>"
     )
 
 
 def matches(view: "LoopView", wanted: str) -> bool:
-    """Whether every word is in the loop's name, group, state, policy or corrector."""
+    """Whether every word is in the loop's name, group, state, domain, data set, policy or corrector."""
     config = view.config
-    hay = f"{view.name} {view.group} {view.state} {view.id} {config['policy']['kind']} {config['corrector']} {view.arm}"
+    kinds = f"{domain_title(config)} {config['domain']} {config['data']['kind']} {config['policy']['kind']}"
+    hay = f"{view.name} {view.group} {view.state} {view.id} {kinds} {config['corrector']} {view.arm}"
     return all(word in hay.lower() for word in (wanted or "").lower().split())
 
 

@@ -1,5 +1,6 @@
 """Data and System: what loops can learn from, and what this installation runs on."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from app import widgets
@@ -59,7 +60,8 @@ def _data() -> str:
         views = datacards.cards()
     except LoopscopeError as error:
         return f'<section class="ls-card">{esc(error)}</section>'
-    return '<div class="ls-stack">' + "".join(_card(view) for view in views) + "</div>"
+    described = "".join(_card(view) for view in views if view.card)
+    return f'<div class="ls-stack">{described}{_others([view for view in views if not view.card])}</div>'
 
 
 def _card(view: "DataView") -> str:
@@ -67,12 +69,33 @@ def _card(view: "DataView") -> str:
         f"<tr><td>{esc(str(k).replace('_', ' ').capitalize())}</td><td>{esc(_words(v))}</td></tr>"
         for k, v in (view.card or {}).items()
     )
-    table = (
-        f'<table class="ls-pairs"><tbody>{rows}</tbody></table>'
-        if rows
-        else f'<p class="ls-soft">{esc(view.needs)}</p>'
+    return (
+        f'<section class="ls-card"><h3>{esc(view.title)}</h3><p>{esc(view.description)} '
+        f'<span class="ls-soft">{esc(view.domain)}.</span></p><table class="ls-pairs"><tbody>{rows}</tbody></table>'
+        f"</section>"
     )
-    return f'<section class="ls-card"><h3>{esc(view.title)}</h3><p>{esc(view.description)}</p>{table}</section>'
+
+
+def _others(views: "Sequence[DataView]") -> str:
+    """Data sets that have no card, or none before a path is given."""
+    if not views:
+        return ""
+    rows = "".join(
+        f"<tr><td><b>{esc(view.title)}</b></td><td>{esc(view.domain)}</td><td>{esc(view.description)} "
+        f'<span class="ls-soft">{esc(view.needs or _options(view))}</span></td></tr>'
+        for view in views
+    )
+    return (
+        '<section class="ls-card"><h3>Further data sets</h3><table><thead><tr><th scope=col>Data set</th>'
+        f"<th scope=col>Domain</th><th scope=col>What it is</th></tr></thead><tbody>{rows}</tbody></table></section>"
+    )
+
+
+def _options(view: "DataView") -> str:
+    """What can be chosen of it, by the titles of its options."""
+    known = view.options.get("properties") or {}
+    titles = [str(entry.get("title", name)) for name, entry in known.items()]
+    return f"Options: {', '.join(titles)}." if titles else ""
 
 
 def _words(value: Any) -> str:

@@ -58,9 +58,11 @@ function morphNode(old, wanted) {
 /** Markup from the server; elements with `data-act` report their data set (and the form around them) on a click. */
 export function live(element, props, trigger, watch) {
   const box = element.querySelector(".ls-live");
+  let revealed = "";
   const draw = () => {
     morph(box, String(props.value ?? ""));
     markInvalid(box);
+    revealed = reveal(box, revealed);
   };
   draw();
   watch("value", draw);
@@ -82,6 +84,14 @@ export function live(element, props, trigger, watch) {
       }
     }
   });
+}
+
+/** Bring into view what the markup asks for, once: `before` is what it asked for last. */
+function reveal(box, before) {
+  const target = box.querySelector("[data-reveal]");
+  const wanted = target?.dataset.reveal ?? "";
+  if (wanted !== "" && wanted !== before) requestAnimationFrame(() => target.scrollIntoView({ block: "nearest" }));
+  return wanted;
 }
 
 function typedIn(target) {
@@ -221,11 +231,22 @@ function applyTheme(name) {
 /** The 3-D panes: one mount per component, fed by `value`. */
 export function viewer(element, props, trigger, watch, source) {
   const box = element.querySelector(".ls-viewer");
-  const ready = import(source).then((module) => module.mount(box));
-  const show = () => ready.then((view) => view.show(props.value)).catch(() => undefined);
-  ready.catch(() => {
-    box.textContent = "The 3-D viewer is not built. Run ./scripts/setup once; downloads work without it.";
-  });
+  let ready = null; // loaded with the first motion: loops of other things never need it
+  const load = () => {
+    ready = import(source).then((module) => module.mount(box));
+    ready.catch(() => {
+      box.textContent = "The 3-D viewer is not built. Run ./scripts/setup once; downloads work without it.";
+    });
+  };
+  const show = () => {
+    box.hidden = Boolean(props.value?.hidden);
+    if (ready === null && (box.hidden || !props.value)) {
+      if (!box.hidden) import(source).catch(() => undefined); // on its way before it is wanted
+      return;
+    }
+    if (ready === null) load();
+    ready.then((view) => view.show(props.value)).catch(() => undefined);
+  };
   show();
   watch("value", show);
   box.addEventListener("loopscope:generation", (event) => trigger("select", { step: Number(event.detail) }));
@@ -279,7 +300,7 @@ export function charts(element, props, watch, source) {
 
 async function drawAll(box, value, source) {
   const wanted = value?.charts ?? [];
-  const empty = wanted.length === 0 ? `<p class="ls-empty" data-key="empty"></p>` : "";
+  const empty = wanted.length === 0 && value?.empty ? `<p class="ls-empty" data-key="empty"></p>` : "";
   const frames = wanted.map((chart) => {
     const card = document.createElement("section");
     card.className = "ls-chart";
@@ -314,9 +335,10 @@ async function drawAll(box, value, source) {
   if (placed.length !== order.length || placed.some((card, i) => card !== order[i])) box.replaceChildren(...order);
   if (empty) {
     box.innerHTML = empty;
-    box.firstChild.textContent = value?.empty ?? "";
+    box.firstChild.textContent = value.empty;
     return;
   }
+  if (wanted.length === 0) return;
   const Plotly = await loadPlotly(source);
   const style = getComputedStyle(document.body);
   const ink = style.getPropertyValue("--body-text-color").trim() || "#333";
@@ -332,12 +354,18 @@ async function drawAll(box, value, source) {
       layout[axis] = { ...layout[axis], gridcolor: faint, linecolor: faint, zerolinecolor: faint, tickcolor: faint };
     }
     const config = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };
-    await Plotly.react(area, structuredClone(chart.data), layout, config);
+    const data = structuredClone(chart.data);
+    for (const trace of data) {
+      for (const part of [trace.line, trace.marker]) if (part?.color === "ink") part.color = ink;
+    }
+    await Plotly.react(area, data, layout, config);
     if (!area.dataset.heard) {
       area.dataset.heard = "true";
       area.on("plotly_click", (event) => {
         const point = event.points.find((p) => p.data.meta?.loop);
-        if (point) goTo?.(`tab=inspect&loop=${point.data.meta.loop}&generation=${Math.round(point.x)}`);
+        if (point === undefined) return;
+        const generation = Math.round(point.x) - (point.data.meta.shift ?? 0);
+        goTo?.(`tab=inspect&loop=${point.data.meta.loop}&generation=${generation}`);
       });
     }
   }

@@ -106,7 +106,7 @@ def test_another_kind_starts_with_its_own_options(run: Run, backend: Backend) ->
     loop = loops.launch(backend, small())
     words = ("--set", "corrector.kind=idealized", "--set", "corrector.options.gamma=2", "--json")
     once = told(run("loops", "clone", loop.id, *words))
-    assert once["config"]["corrector"] == {"kind": "idealized", "options": {"gamma": 2.0}}
+    assert once["config"]["corrector"] == {"kind": "idealized", "options": {"gamma": 2.0, "form": "blend"}}
     twice = told(run("loops", "clone", once["id"], "--set", "corrector.kind=none", "--json"))
     assert twice["config"]["corrector"] == {"kind": "none", "options": {}}
 

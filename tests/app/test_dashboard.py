@@ -50,7 +50,7 @@ def test_a_page_opens_on_an_empty_data_folder_and_says_what_to_do(backend: Backe
 @pytest.mark.parametrize("name", BUILDERS)
 def test_a_page_takes_any_nonsense_for_an_address(backend: Backend, name: str) -> None:
     demo(backend)
-    names = ("loop", "loops", "generation", "sample", "by", "clone", "frame", "mode", "audit")
+    names = ("loop", "loops", "generation", "sample", "by", "clone", "frame", "mode", "audit", "domain", "card")
     nonsense = dict.fromkeys(names, "<x>,../..,-1")
     found = page(backend, name)
     assert len(found.open(nonsense)) == len(found.outputs)
@@ -62,8 +62,9 @@ def test_a_refresh_sets_what_opening_sets(backend: Backend, name: str) -> None:
     found = page(backend, name)
     values = {
         "loops-chosen": "", "loops-filter": "", "compare-loops": [], "compare-by": "setting", "compare-band": "min-max",
-        "compare-metrics": [], "compare-log": False, "inspect-mode": "one", "inspect-loop": "", "inspect-loops": [],
-        "inspect-sample": 0, "inspect-generation": 0, "inspect-start": "", "launch-cloned": "", "audit-chosen": "",
+        "compare-metrics": [], "compare-log": False, "compare-log-x": False, "compare-theory": True,
+        "inspect-mode": "one", "inspect-loop": "", "inspect-loops": [], "inspect-sample": 0, "inspect-generation": 0,
+        "inspect-start": "", "launch-cloned": "", "field-domain": "motion", "audit-chosen": "",
     }  # fmt: skip
     updates = found.refresh(*(values[c.elem_id] for c in found.inputs))
     assert len(updates) == len(found.outputs)
@@ -120,7 +121,7 @@ def test_a_clone_fills_the_form_with_the_loops_settings(backend: Backend) -> Non
     updates = found.open({"clone": view.id})
     assert shown(found, updates, "field-n") == 99 and shown(found, updates, "field-seed") == "5"
     assert shown(found, updates, "field-policy") == "replace"
-    assert found.query(shown(found, updates, "launch-cloned")) == {"clone": view.id}
+    assert found.query(*(shown(found, updates, c.elem_id) for c in found.inputs)) == {"clone": view.id}
 
 
 def test_verbs_of_the_loops_page(backend: Backend) -> None:

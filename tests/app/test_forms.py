@@ -1,17 +1,20 @@
 """The form shows every option of every registered part, and gives back the config that it was filled from."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
 from pydantic import Field as PydanticField
 
-from app import forms
+from app import forms, formvalues
+from app.pages.launchform import Held, Shelved, start_of
 from backend import parts
 from backend.presets import PRESETS
 from core.config import LoopConfig, Options, PartConfig, TrainingConfig, parse
 from core.errors import InvalidConfig
 from core.protocols import Part
+from model.domains import DOMAINS
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +39,11 @@ def test_every_option_of_every_part_has_a_control(form: forms.Form, part: str, k
     assert paths == expected
 
 
+def test_options_of_a_part_begin_with_its_own(form: forms.Form) -> None:
+    paths = [form.fields[i].path for i in form.of_kind("policy", "augment")]
+    assert paths[0] == "policy/augment/lam"
+
+
 @pytest.mark.parametrize("section", forms.SECTIONS)
 def test_every_option_of_every_section_has_a_control(form: forms.Form, section: str) -> None:
     shown = {form.fields[i].path for i in form.of_section(section)}
@@ -55,7 +63,7 @@ def test_labels_come_from_titles_and_help_from_descriptions(form: forms.Form) ->
 
 
 def test_the_defaults_are_the_default_config(form: forms.Form) -> None:
-    config = parse(LoopConfig, forms.config_of(form, form.defaults()))
+    config = parse(LoopConfig, formvalues.config_of(form, form.defaults()))
     assert parts.check(config) == parts.check(LoopConfig())
 
 
@@ -73,9 +81,9 @@ CONFIGS = {
 def test_a_config_survives_the_form(form: forms.Form, name: str) -> None:
     config = parts.check(CONFIGS[name])
     plain = config.model_dump(mode="json")
-    values = forms.values_of(form, plain)
+    values = formvalues.values_of(form, plain)
     assert len(values) == len(form.fields)
-    again = forms.config_of(form, values, seed=config.seed, base=plain)
+    again = formvalues.config_of(form, values, seed=config.seed, base=plain)
     assert parts.check(parse(LoopConfig, again)) == config
 
 
@@ -83,14 +91,14 @@ def test_options_without_a_control_are_kept_from_the_base(form: forms.Form) -> N
     changes = {"panel_corrector": PartConfig(kind="physics", options={"rate_hz": 240})}
     config = LoopConfig().model_copy(update={"evaluation": LoopConfig().evaluation.model_copy(update=changes)})
     plain = config.model_dump(mode="json")
-    again = forms.config_of(form, forms.values_of(form, plain), base=plain)
+    again = formvalues.config_of(form, formvalues.values_of(form, plain), base=plain)
     assert again["evaluation"]["panel_corrector"]["options"]["rate_hz"] == 240
 
 
 def test_correctors_chosen_in_order_become_a_chain(form: forms.Form) -> None:
     values = form.defaults()
     values[form.index("corrector")] = ["physics", "kinematic"]
-    part = forms.config_of(form, values)["corrector"]
+    part = formvalues.config_of(form, values)["corrector"]
     assert part["kind"] == form.chain
     assert [p["kind"] for p in part["options"]["parts"]] == ["physics", "kinematic"]
 
@@ -103,9 +111,9 @@ def test_a_wrong_value_names_its_field(form: forms.Form, path: str, value: Any, 
     values = form.defaults()
     values[form.index(path)] = value
     with pytest.raises(InvalidConfig, match=words) as caught:
-        parts.check(parse(LoopConfig, forms.config_of(form, values)))
-    plain = None if value is None else forms.config_of(form, values)
-    found = forms.field_at(form, caught.value.field, plain)
+        parts.check(parse(LoopConfig, formvalues.config_of(form, values)))
+    plain = None if value is None else formvalues.config_of(form, values)
+    found = formvalues.field_at(form, caught.value.field, plain)
     assert found is not None and found.path == path
 
 
@@ -113,10 +121,10 @@ def test_an_error_inside_a_chain_finds_its_control(form: forms.Form) -> None:
     values = form.defaults()
     values[form.index("corrector")] = ["kinematic", "idealized"]
     values[form.index("corrector/idealized/gamma")] = -5
-    plain = forms.config_of(form, values)
+    plain = formvalues.config_of(form, values)
     with pytest.raises(InvalidConfig) as caught:
         parts.check(parse(LoopConfig, plain))
-    found = forms.field_at(form, caught.value.field, plain)
+    found = formvalues.field_at(form, caught.value.field, plain)
     assert found is not None and found.path == "corrector/idealized/gamma"
 
 
@@ -143,20 +151,104 @@ def test_a_new_registry_entry_appears_by_itself() -> None:
     values[form.index("model")] = "strange"
     values[form.index("model/strange/sizes")] = "[4, 5]"
     values[form.index("model/strange/count")] = 4.0
-    options = forms.config_of(form, values)["model"]["options"]
+    options = formvalues.config_of(form, values)["model"]["options"]
     assert Strange.model_validate(options) == Strange(count=4, sizes=[4, 5])
     values[form.index("model/strange/sizes")] = "[4,"
     with pytest.raises(InvalidConfig, match="Sizes is no JSON"):
-        forms.config_of(form, values)
+        formvalues.config_of(form, values)
 
 
 @pytest.mark.parametrize("text, seeds", [("0", [0]), ("0, 1,2", [0, 1, 2]), ("3-5", [3, 4, 5]), ("1,1", [1])])
 def test_seeds(text: str, seeds: list[int]) -> None:
-    assert forms.seeds_of(text) == seeds
+    assert formvalues.seeds_of(text) == seeds
 
 
 @pytest.mark.parametrize("text", ["", "a", "1.5", "-1", "0-9999", "1,,2"])
 def test_seeds_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
-        forms.seeds_of(text)
+        formvalues.seeds_of(text)
     assert caught.value.field == "seed"
+
+
+# ---- domains ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", DOMAINS)
+def test_the_start_of_every_domain_survives_the_form_and_can_be_launched(form: forms.Form, kind: str) -> None:
+    start = start_of(kind)
+    values = formvalues.values_of(form, start)
+    config = parts.read_config(formvalues.config_of(form, values, base=start))
+    assert config.domain == kind
+    if kind != "text":  # its check opens the corpus
+        assert parts.check(config) == parts.check(parts.read_config({"domain": kind}))
+
+
+@pytest.mark.parametrize("kind", DOMAINS)
+def test_a_domain_offers_its_own_parts_and_no_others(form: forms.Form, kind: str) -> None:
+    own = parts.catalogue(kind)
+    for part in ("data", "model"):
+        assert [k for _, k in form.choices(part, kind)] == list(own[part])
+    offered = {k for _, k in form.choices("corrector", kind)}
+    assert offered == set(own["corrector"]) - {"none", form.chain}
+    assert {k for _, k in form.choices(forms.PANEL_CORRECTOR, kind)} == offered | {"none"}
+
+
+@pytest.mark.parametrize("kind", DOMAINS)
+def test_only_what_means_something_in_a_domain_is_shown(form: forms.Form, kind: str) -> None:
+    domain = DOMAINS[kind]
+    assert form.shows("replicates", kind) == domain.light
+    assert form.shows("n", kind) and form.shows("generations", kind)
+    for section in forms.SECTIONS:
+        shown = [form.fields[i].path for i in form.of_section(section) if form.shows(form.fields[i].path, kind)]
+        assert section in domain.sections or not shown
+        assert not domain.fields or set(shown) <= set(domain.fields)
+
+
+def test_another_domain_fills_the_form_anew_and_what_was_typed_comes_back(form: forms.Form) -> None:
+    typed = form.defaults()
+    typed[form.index("n")] = 77
+    typed[form.index("domain")] = "gaussian"
+    kept, turned = Shelved("").turn(form, Held("", typed))
+    assert turned.values[form.index("n")] == start_of("gaussian")["n"]
+    assert turned.values[form.index("model")] == "gaussian-fit"
+    back = [*turned.values]
+    back[form.index("domain")] = "motion"
+    _, returned = Shelved(kept).turn(form, Held(turned.base, back))
+    assert returned.values[form.index("n")] == 77 and returned.values[form.index("domain")] == "motion"
+
+
+@pytest.mark.parametrize(
+    "domain, path, value",
+    [
+        ("gaussian", "policy/augment/lam", -1), ("gaussian", "corrector/idealized/gamma", float("inf")),
+        ("gaussian", "replicates", 0), ("regression", "n", 11), ("regression", "data/linear/d", 0),
+        ("motion", "replicates", 2), ("digits", "replicates", 2), ("text", "replicates", 2),
+        ("gmm", "generations", -1), ("kde", "data/points/shape", "stars"),
+    ],
+)  # fmt: skip
+def test_what_a_domain_cannot_take_names_its_field(form: forms.Form, domain: str, path: str, value: Any) -> None:
+    start = start_of(domain)
+    values = formvalues.values_of(form, start)
+    if "augment" in path:
+        values[form.index("policy")] = "augment"
+    if "idealized" in path:
+        values[form.index("corrector")] = ["idealized"]
+    values[form.index(path)] = value
+    plain = formvalues.config_of(form, values, base=start)
+    with pytest.raises(InvalidConfig) as caught:
+        parts.check(parts.read_config(plain))
+    found = formvalues.field_at(form, caught.value.field, plain)
+    assert found is not None and found.path == path
+
+
+def test_an_empty_corpus_names_its_field(form: forms.Form, tmp_path: Path) -> None:
+    corpus = tmp_path / "corpus.txt"
+    corpus.write_text("  \n")
+    start = start_of("text")
+    values = formvalues.values_of(form, start)
+    values[form.index("data/corpus/path")] = str(corpus)
+    plain = formvalues.config_of(form, values, base=start)
+    with pytest.raises(InvalidConfig) as caught:
+        parts.check(parts.read_config(plain))
+    found = formvalues.field_at(form, caught.value.field, plain)
+    assert found is not None and found.path == "data/corpus/path"

@@ -57,7 +57,8 @@ def test_line_style_tells_policies_apart_only_where_there_are_several(backend: B
 def test_two_groups_of_one_name_are_told_apart(backend: Backend) -> None:
     from backend import loops
 
-    views = [loops.launch(backend, small(n=n), name="same") for n in (32, 64)]
+    configs = (small(n=32), small(n=64, policy=PartConfig(kind="augment")))
+    views = [loops.launch(backend, config, name="same") for config in configs]
     assert [group.title for group in group_loops(views)] == ["same", "same #2"]
 
 

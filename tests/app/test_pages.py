@@ -7,7 +7,7 @@ import pytest
 
 from app import forms
 from app.groups import group_loops
-from app.pages import launchstatus
+from app.pages import launchstatus, system
 from app.pages.cards import motions_query, preset_cards
 from app.pages.finals import finals_table, legend
 from app.pages.looprows import loop_detail, loop_table
@@ -16,10 +16,12 @@ from app.pages.sampledetail import across_detail, measure_title, one_loop_detail
 from backend import loops, parts
 from backend.context import Backend
 from backend.presets import PRESETS, launch_preset
-from backend.views import LoopView, PanelSampleView, PanelView
+from backend.views import LoopView, PanelSampleView, PanelView, RunningStage
 from core.config import PartConfig
+from model.domains import DOMAINS
 from model.metrics import METRICS
 from tests.app.seeding import FLOOR, failed, outcome, record, running, small
+from tests.app.seedloops import gaussian, keep_seeds
 
 EVIL = '<img src=x onerror="alert(1)">${alert(2)}{{x}}'
 
@@ -88,6 +90,42 @@ def test_a_failure_says_what_where_and_what_to_do_with_the_traceback_folded(back
     assert html.index("<details>") < html.index("Traceback (most recent call last)")
 
 
+def test_a_loop_of_another_domain_shows_its_own_headline_its_seeds_and_no_audit(backend: Backend) -> None:
+    view = keep_seeds(backend, gaussian(), "mine")
+    html = loop_table([view], view.id, loop_detail(view, loops.generations(backend, view.id), []))
+    assert "Gaussian, 40 seeds" in html and "Wasserstein-2" in html and "FID" not in html
+    assert f"{view.latest['w2']:.3g}" in html
+    assert ">Samples</a>" in html and "tab=audit" not in html
+    assert matches(view, "gaussian normal") and not matches(view, "motion")
+
+
+def test_a_long_loop_is_told_by_some_of_its_generations(backend: Backend) -> None:
+    view = keep_seeds(backend, gaussian(generations=400), "long", last=400)
+    html = loop_detail(view, loops.generations(backend, view.id), [])
+    assert "one in 7 of 401 generations" in html
+    assert html.count('data-key="g') == 58 and 'data-key="g400"' in html
+
+
+def test_a_light_loop_at_work_says_how_far_it_is(backend: Backend) -> None:
+    view = keep_seeds(backend, gaussian(generations=400), "light", last=120)
+    block = RunningStage(generation=120, stage="block", part_fraction=0.46, sentence="", worker="w")
+    html = loop_detail(view.model_copy(update={"state": "running", "running": [block], "eta_s": 12.0}), [], [])
+    assert "Generation 120 of 400, about 12 s left in all" in html and "46 %" in html
+
+
+def test_a_policy_is_told_by_what_is_not_as_usual(backend: Backend) -> None:
+    table = loop_table([loops.launch(backend, gaussian(lam=0.5)), loops.launch(backend, gaussian())], "")
+    assert ">augment λ=0.5<" in table and ">replace<" in table
+
+
+def test_every_data_set_has_its_line_on_the_system_page() -> None:
+    html = system._data()
+    for domain in DOMAINS.values():
+        assert domain.title in html
+        for part in domain.data.values():
+            assert part.title in html
+
+
 @pytest.mark.parametrize(
     "state, present, absent",
     [("running", "loop-cancel", "loop-resume"), ("cancelled", "loop-resume", "loop-cancel"),
@@ -118,6 +156,10 @@ def test_the_card_of_a_launched_preset_leads_to_its_loops(backend: Backend) -> N
     html = preset_cards(PRESETS, {"demo": views})
     assert "3 of 3 done" in html and "Run again" in html
     assert ",".join(view.id for view in views) in html
+
+
+def test_the_presets_lead_to_the_lab() -> None:
+    assert 'href="?tab=lab"' in preset_cards(PRESETS, {})
 
 
 def test_motions_of_a_comparison_begin_at_the_last_common_generation(backend: Backend) -> None:

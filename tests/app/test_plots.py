@@ -6,14 +6,18 @@ from typing import Any
 import pytest
 
 from app.groups import group_loops
+from app.pages.finals import legend
 from app.plots import apart, small_multiples
+from app.series import TraceKeeper
 from backend import loops
 from backend.context import Backend
 from backend.presets import launch_preset
 from backend.views import LoopView
 from core.config import EvaluationConfig
+from model.domains import all_metrics
 from model.metrics import METRICS
 from tests.app.seeding import FLOOR, record, small
+from tests.app.seedloops import gaussian, keep_seeds
 
 FID, COVERAGE = METRICS["fid"], METRICS["coverage"]
 
@@ -87,12 +91,63 @@ def test_a_name_stands_at_the_end_of_its_line(backend: Backend) -> None:
         assert (label["text"], label["x"], label["y"]) == (view.name, line["x"][-1], line["y"][-1])
 
 
-def test_log_axes_for_fid_but_not_for_shares(backend: Backend) -> None:
+def test_log_axes_where_all_values_are_positive(backend: Backend) -> None:
     views = recorded(backend, "demo")
     axis = chart(backend, views, log=True)["layout"]["yaxis"]
     assert axis["type"] == "log"
     assert axis["range"][0] < log10(2.0) and all(value > 0 for value in axis["tickvals"])
-    assert chart(backend, views, "coverage", log=True)["layout"]["yaxis"]["type"] == "linear"
+    curves = {view.id: {"recall": [(0, 0.5), (1, 0.0)]} for view in views}
+    found = small_multiples(group_loops(views), curves, {}, [METRICS["recall"]], log=True)["charts"][0]
+    assert found["layout"]["yaxis"]["type"] == "linear" and "not all values are positive" in found["subtitle"]
+
+
+def test_a_logarithmic_abscissa_counts_iterations_and_leads_to_generations(backend: Backend) -> None:
+    figure = chart(backend, recorded(backend, "demo"), log_x=True)
+    line = role(figure, "mean")[0]
+    assert figure["layout"]["xaxis"]["type"] == "log" and "iteration" in figure["layout"]["xaxis"]["title"]["text"]
+    assert line["x"] == [1, 2, 3, 4] and line["meta"]["shift"] == 1
+    assert figure["layout"]["annotations"][0]["x"] == pytest.approx(log10(4))
+
+
+def test_of_many_seeds_some_are_drawn_and_it_is_said(backend: Backend) -> None:
+    view = keep_seeds(backend, gaussian(), "many", last=3)
+    groups, traces = group_loops([view]), TraceKeeper().of(backend, [view])
+    curves = loops.curves(backend, [view.id])
+    metric = all_metrics()["w2"]
+    figure = small_multiples(groups, curves, {}, [metric], band="auto", traces=traces)["charts"][0]
+    (seeds,) = role(figure, "seed")
+    assert seeds["y"].count(None) + 1 == 20 and len(seeds["y"]) == 20 * 4 + 19
+    assert "20 of 40 seeds" in legend(groups, "auto") and "95 %" in legend(groups, "auto")
+    assert f"{view.id}&amp;seeds=1" in legend(groups, "auto")
+
+
+def test_many_lines_stand_alone_with_their_bands(backend: Backend) -> None:
+    views = [keep_seeds(backend, gaussian(lam=0.1 * (k + 1)), "sweep", last=2) for k in range(7)]
+    groups, traces = group_loops(views), TraceKeeper().of(backend, views)
+    curves = loops.curves(backend, [view.id for view in views])
+    figure = small_multiples(groups, curves, {}, [all_metrics()["w2"]], traces=traces)["charts"][0]
+    assert not role(figure, "seed") and len(role(figure, "band")) == 7
+    assert "too many lines" in legend(groups)
+
+
+def test_a_long_run_is_thinned_and_keeps_its_ends(backend: Backend) -> None:
+    views = recorded(backend, "demo")
+    curves = {view.id: {"fid": [(t, 1.0 + t) for t in range(501)]} for view in views}
+    figure = small_multiples(group_loops(views), curves, FLOOR, [FID])["charts"][0]
+    line = role(figure, "mean")[0]
+    assert (line["x"][0], line["x"][-1]) == (0, 500) and len(line["x"]) <= 260 and line["mode"] == "lines"
+    assert line["y"] == pytest.approx([1.0 + t for t in line["x"]], rel=1e-4)
+    assert figure["layout"]["xaxis"]["dtick"] == 100
+
+
+def test_of_too_many_lines_some_are_named(backend: Backend) -> None:
+    views = [loops.launch(backend, gaussian(lam=0.1 * (k + 1)), name="sweep") for k in range(20)]
+    curves = {view.id: {"w2": [(0, 1.0), (1, 1.0 + k)]} for k, view in enumerate(views)}
+    figure = small_multiples(group_loops(views), curves, {}, [all_metrics()["w2"]])["charts"][0]
+    labels = figure["layout"]["annotations"]
+    assert len(labels) == 10 and len(role(figure, "mean")) == 20
+    heights = sorted(label["y"] / 20 * 190 + label["yshift"] for label in labels)
+    assert all(b - a >= 12 for a, b in zip(heights, heights[1:], strict=False))
 
 
 def test_zoom_survives_new_generations_but_not_another_choice(backend: Backend) -> None:

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from app.server import PUBLIC_BIND, check_bind, create_app, curves_csv
+from app.curvesfile import curves_csv
+from app.server import PUBLIC_BIND, check_bind, create_app
 from backend import loops
 from backend.context import Backend
 from core.errors import InvalidConfig

@@ -1,0 +1,201 @@
+"""The launch form on the page: its controls, and how it takes the shape of a domain."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import gradio as gr
+
+from app import forms, formvalues
+from app.markup import esc
+from backend import parts
+from core.errors import LoopscopeError
+
+if TYPE_CHECKING:
+    from app.forms import Catalogue, Form
+
+SECTION_TITLES = {"training": "Training", "sampling": "Sampling", "evaluation": "Evaluation"}
+FIRST = "motion"
+"""The domain that the form begins with."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """The components of a form.
+
+    Attributes:
+        name, seeds: what is asked beside the fields of a config.
+        controls: one per field, in the form's order.
+        boxes: (part, kind, the column that holds the kind's options).
+        folds: (section, its accordion).
+    """
+
+    name: gr.Textbox
+    seeds: gr.Textbox
+    controls: list[Any]
+    boxes: list[tuple[str, str, gr.Column]]
+    folds: list[tuple[str, gr.Accordion]]
+
+    @property
+    def shaped(self) -> list[Any]:
+        """The components that :func:`shape` gives updates for."""
+        return [*self.controls, *(box for _, _, box in self.boxes), *(fold for _, fold in self.folds)]
+
+
+def draw(form: "Form", catalogue: "Catalogue") -> Drawn:
+    """All controls of all domains, those of the first one shown."""
+    controls: list[Any] = [None] * len(form.fields)
+    boxes: list[tuple[str, str, gr.Column]] = []
+    folds: list[tuple[str, gr.Accordion]] = []
+
+    def put(indices: Sequence[int]) -> None:
+        for i in indices:
+            path = form.fields[i].path
+            controls[i] = forms.component(
+                form.fields[i], choices=form.choices(path, FIRST), visible=_field_shown(form, path, FIRST)
+            )
+
+    def put_options(part: str) -> None:
+        for kind in form.kinds(part):
+            shown = option_box_shown(form, part, kind, form.fields[form.index(part)].default)
+            with gr.Column(visible=shown, elem_classes=["ls-options"], elem_id=f"options-{part}-{kind}") as box:
+                title = catalogue[part][kind].title
+                gr.HTML(f'<span class="ls-soft">{esc(title)}, options</span>', apply_default_css=False)
+                with gr.Row():
+                    put(form.of_kind(part, kind))
+            boxes.append((part, kind, box))
+
+    with gr.Column(elem_classes=["ls-form"], elem_id="launch-form"):
+        with gr.Row():
+            put([form.index("domain"), form.index("data")])
+            name = gr.Textbox(label="Name", info="Empty = made from the settings.", elem_id="field-name", max_lines=1)
+        put_options("data")
+        with gr.Row(elem_classes=["ls-grid"]):
+            put([form.index(path) for path in forms.COUNTS])
+            seeds = gr.Textbox(
+                "0", label="Seeds", info="One loop each: 0, 1, 2 or 0-4.", elem_id="field-seed", max_lines=1
+            )
+        put([form.index("policy")])
+        put_options("policy")
+        with gr.Row():
+            put([form.index("corrector")])
+            put(form.of_section("correction"))
+        put_options("corrector")
+        with gr.Row():
+            put([form.index("model")])
+        put_options("model")
+        for section, title in SECTION_TITLES.items():
+            with (
+                gr.Accordion(title, open=False, visible=section in form.sections(FIRST)) as fold,
+                gr.Row(elem_classes=["ls-grid"]),
+            ):
+                put(form.of_section(section))
+            folds.append((section, fold))
+    return Drawn(name, seeds, controls, boxes, folds)
+
+
+def shape(form: "Form", drawn: Drawn, values: Sequence[Any]) -> list[Any]:
+    """Updates of ``drawn.shaped``: the values, and only what the domain among them can use. Options of other domains'
+    parts stay as they are."""
+    chosen = {path: values[form.index(path)] for path in ("domain", *forms.SINGLE_PARTS, "corrector")}
+    domain = str(chosen["domain"])
+    updates: list[Any] = []
+    for field, value in zip(form.fields, values, strict=True):
+        if field.when is not None:
+            part, kind = field.when
+            here = part == "policy" or kind in (form.chain, *(k for _, k in form.choices(part, domain)))
+            updates.append(gr.update(value=value) if here else gr.skip())
+            continue
+        more: dict[str, Any] = {}
+        if field.path in form.offers[domain].choices:
+            more["choices"] = list(form.choices(field.path, domain))
+        if field.path == "corrector" or "part" not in field.control:
+            more["visible"] = _field_shown(form, field.path, domain)
+        updates.append(gr.update(value=value, **more))
+    updates += [gr.update(visible=option_box_shown(form, part, kind, chosen[part])) for part, kind, _ in drawn.boxes]
+    return updates + [gr.update(visible=section in form.sections(domain)) for section, _ in drawn.folds]
+
+
+def _field_shown(form: "Form", path: str, domain: str) -> bool:
+    """Options' fields are shown with their box; selectors always, but for one that has nothing to offer."""
+    field = form.fields[form.index(path)]
+    if path == "corrector":
+        return bool(form.choices(path, domain))
+    return field.when is not None or "part" in field.control or form.shows(path, domain)
+
+
+def option_box_shown(form: "Form", part: str, kind: str, chosen: Any) -> bool:
+    if part != "corrector":
+        return bool(kind == chosen)
+    return len(chosen or []) > 1 if kind == form.chain else kind in (chosen or [])
+
+
+def start_of(domain: str) -> dict[str, Any]:
+    """The config that a domain starts with, as plain data.
+
+    Raises:
+        UnknownPart: for a domain that there is not.
+    """
+    return parts.read_config({"domain": domain}).model_dump(mode="json")
+
+
+@dataclass(frozen=True)
+class Held:
+    """What the form holds: the config that it was filled from, as JSON ("" for none), and its values."""
+
+    base: str
+    values: Sequence[Any]
+
+
+class Shelved:
+    """What was typed for domains that the form does not show now: JSON in a hidden box of the page.
+
+    Attributes:
+        domain: the one that is shown.
+    """
+
+    def __init__(self, text: str) -> None:
+        try:
+            plain = json.loads(text or "{}")
+        except ValueError:
+            plain = {}
+        self._plain: dict[str, Any] = plain if isinstance(plain, dict) else {}
+
+    @property
+    def domain(self) -> str:
+        return str(self._plain.get("shown", FIRST))
+
+    def turn(self, form: "Form", held: Held) -> tuple[str, Held]:
+        """Put away what is held for the domain shown before, and take up the one that it now names: what was typed
+        for that, or its start.
+
+        Returns:
+            the new text of the hidden box, and what the form holds from now on.
+        """
+        wanted = str(held.values[form.index("domain")])
+        previous = list(held.values)
+        previous[form.index("domain")] = self.domain
+        away: Mapping[str, Any] = self._plain.get("away") or {}
+        stored = away.get(wanted)
+        if stored is None or len(stored["values"]) != len(form.fields):
+            start = start_of(wanted)
+            stored = {"base": json.dumps(start), "values": formvalues.values_of(form, start)}
+        kept = {**away, self.domain: {"base": held.base, "values": previous}}
+        kept.pop(wanted, None)
+        return json.dumps({"shown": wanted, "away": kept}), Held(stored["base"], stored["values"])
+
+
+def shelved_for(domain: str) -> str:
+    """Text of the hidden box when the form is filled anew."""
+    return json.dumps({"shown": domain})
+
+
+def domain_of(config: Mapping[str, Any]) -> str:
+    """The domain of a stored config; the first one where it names one that is gone."""
+    kind = str(config.get("domain", FIRST))
+    try:
+        parts.domain_part(kind)
+    except LoopscopeError:
+        return FIRST
+    return kind
