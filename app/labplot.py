@@ -14,6 +14,8 @@ KINDS = {"exact": "closed form", "first order": "closed form, to first order", "
 LOG_FROM = 30.0
 """Ratio of the largest to the smallest mean from which on the axis is logarithmic."""
 MOST_POINTS = 160
+MANY = 4
+"""Lines whose bands of one standard deviation can still be told apart."""
 BAND_ROOM = 1.7
 """How far above the lines a band may reach, as a multiple of the highest line."""
 
@@ -23,7 +25,7 @@ class Line:
     """One arm.
 
     Attributes:
-        band: standard deviation over seeds at each point, 0 for one seed.
+        band: standard deviation over seeds at each point (standard error beside many lines), 0 for one seed.
         theory: (kind, points) of each closed form of the arm.
     """
 
@@ -91,7 +93,8 @@ def key_of(lines: Sequence[Line], seeds: int) -> str:
     drawn = any(line.points for line in lines)
     bits = []
     if drawn:
-        bits.append(f"mean and standard deviation over {seeds} seeds" if seeds > 1 else "one seed: no band")
+        band = "standard error" if len(lines) > MANY else "standard deviation"
+        bits.append(f"mean and {band} over {seeds} seeds" if seeds > 1 else "one seed: no band")
     for kind in kinds:
         bits.append(
             f'<svg viewBox="0 0 30 8" aria-hidden="true"><path d="M1 4H29" stroke-dasharray="{DASHES[kind]}"/></svg>'

@@ -1,7 +1,8 @@
 """Screenshots of the pages from a running installation: `.venv/bin/python scripts/screenshots.py [URL] [FOLDER]`.
 
 Start one with `./scripts/run --demo`, wait for the demo to finish, then run this. Writes launch.png, loops.png,
-compare.png and inspect.png (1440 px wide) to docs/, and audit.png where an audit is done.
+compare.png and inspect.png (1440 px wide) to docs/, audit.png where an audit is done, and lab.png where a card of the Lab
+has been run.
 """
 
 import shutil
@@ -23,6 +24,7 @@ def main(url: str, folder: Path) -> None:
         demo, names = PRESETS["demo"].title, [name for name, _ in PRESETS["demo"].loops]
         finished = {view.name: view for view in client.list_loops(group=demo) if view.state == "done"}
         loops = {name: finished[name] for name in names if name in finished}
+        experiments = [view for view in client.list_loops() if view.config["domain"] != "motion"]
         audits = [view.id for view in client.list_audits() if view.state == "done"]
     if not loops:
         raise SystemExit(f"No finished demo at {url}: run it first.")
@@ -38,6 +40,8 @@ def main(url: str, folder: Path) -> None:
     }
     if audits:
         pages["audit"] = (f"audit&audit={audits[0]}", "#audit-plot .main-svg")
+    if experiments:
+        pages["lab"] = ("lab", ".ls-labtile svg")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
         for name, (query, ready) in pages.items():

@@ -11,7 +11,7 @@ import gradio as gr
 
 from app import widgets
 from app.groups import group_loops
-from app.labplot import Line
+from app.labplot import MANY, Line
 from app.pages.labcards import lab_page
 from app.pages.labedits import changes_of, differences, edits_of
 from app.pages.labview import Lab, Said, Shown
@@ -231,6 +231,7 @@ def lines_of(
         arm = measured.get(label)
         colour = colours.get(answer.loops[label][0], "") if answer is not None and label in answer.loops else ""
         points = [(float(x), m) for x, m in zip(arm.x, arm.mean, strict=True) if m is not None] if arm else []
-        band = [s or 0.0 for s, m in zip(arm.std, arm.mean, strict=True) if m is not None] if arm else []
+        share = arm.n_seeds**-0.5 if arm and len(card.arms) > MANY else 1.0
+        band = [(s or 0.0) * share for s, m in zip(arm.std, arm.mean, strict=True) if m is not None] if arm else []
         lines.append(Line(label, colour or "var(--ls-soft)", points, band, predicted))
     return lines

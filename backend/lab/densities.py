@@ -36,7 +36,7 @@ def _kazdan_kde() -> Card:
             "from everything so far, and to 1.55 under accumulate (50 seeds). Every kernel widens what it has "
             "learned: that is the estimator's own doing."
         ),
-        minutes=1,
+        minutes=0.1,
         paper=KAZDAN,
         metric="nll",
         plans=(
@@ -67,7 +67,7 @@ def _gmm() -> Card:
             "likelihood rises from 3.48 to 3.84 ± .04 under replace and stays under accumulate (20 seeds). Both "
             "modes are still covered then; the paper's 2050 generations would take longer."
         ),
-        minutes=0.5,
+        minutes=0.1,
         paper=SHUMAILOV,
         metric="nll",
         plans=(

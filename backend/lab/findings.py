@@ -146,6 +146,17 @@ def above(findings: Findings, higher: str, lower: str, metric: str, what: str) -
     return [Verdict(claim=claim, measured=f"{told(a)} against {told(b)}", agrees=bool(agrees))]
 
 
+def alike(findings: Findings, label: str, control: str, metric: str, what: str) -> list[Verdict]:
+    """Whether an arm ends within 2 standard errors of another. With few seeds that is a weak statement."""
+    a, b = (findings.arms[name].at(metric, findings.last) for name in (label, control))
+    claim = f"{what} at generation {findings.last} is the same under {label} as under {control}, to 2 standard errors"
+    if a is None or b is None or len(a) < 2 or len(b) < 2:
+        return [Verdict(claim=claim, measured="not measured yet" if a is None or b is None else "one seed: no test")]
+    error = math.hypot(mean_and_error(a)[1], mean_and_error(b)[1])
+    agrees = abs(float(a.mean() - b.mean())) <= 2 * error
+    return [Verdict(claim=claim, measured=f"{told(a)} against {told(b)}", agrees=agrees)]
+
+
 def ordered(findings: Findings, labels: Sequence[str], metric: str, what: str) -> list[Verdict]:
     """Whether the last generation's means fall strictly from label to label."""
     values = [findings.arms[label].at(metric, findings.last) for label in labels]

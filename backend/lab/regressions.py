@@ -40,7 +40,7 @@ def _regression() -> Card:
             ".361 ± .006 when T samples are drawn from everything so far, for which no closed form is known. The bound "
             "(.1848) is only .6 % above the expectation: with 100 seeds a mean above it means little."
         ),
-        minutes=0.25,
+        minutes=0.1,
         paper=GERSTGRASSER,
         metric="test_error",
         plans=(
