@@ -1,8 +1,8 @@
 """Screenshots of the pages from a running installation: `.venv/bin/python scripts/screenshots.py [URL] [FOLDER]`.
 
 Start one with `./scripts/run --demo`, wait for the demo to finish, then run this. Writes launch.png, loops.png,
-compare.png and inspect.png (1440 px wide) to docs/, audit.png where an audit is done, and lab.png where a card of the Lab
-has been run.
+compare.png and inspect.png (1440 px wide) to docs/, audit.png where an audit is done, and lab.png where a card of the
+Lab has been run.
 """
 
 import shutil

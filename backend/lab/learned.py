@@ -129,9 +129,9 @@ CARDS: dict[str, Card] = {
         "Does snapping synthetic digits to the nearest of 16 centres per class keep a diffusion loop from drifting?",
         (
             "Not clearly. FID after 20 generations at lambda = 1.5, means of two seeds: 7.6 ± .2 raw, 7.3 ± .2 with "
-            "every synthetic digit snapped to the nearest of 16 centres of its class, 5.3 ± .6 with real data only (5.0 "
-            "at generation 0). In trial runs of one seed snapping helped a coarse sampler (4 steps: 16.1 to 13.9) and "
-            "harmed a fine one (25 steps: 6.7 to 7.5)."
+            "every synthetic digit snapped to the nearest of 16 centres of its class, 5.3 ± .6 with real data only "
+            "(5.0 at generation 0). In trial runs of one seed snapping helped a coarse sampler (4 steps: 16.1 to "
+            "13.9) and harmed a fine one (25 steps: 6.7 to 7.5)."
         ),
         GILLMAN,
         model={"kind": "digits-diffusion"},
