@@ -34,8 +34,9 @@ def one_loop(view: "LoopView", generation: int, *, last: int) -> dict[str, Any]:
         }
         for kind in kinds
     ]  # fmt: skip
-    tail = {"title": view.name, "color": ARM_COLOURS["raw" if view.arm != "corrected" else "corrected"]}
-    return spec(view_of(view), generation, last, panes, [{**tail, "url": _tails_url(view), "last": last}])
+    tail: dict[str, Any] = {"title": view.name, "color": ARM_COLOURS["raw" if view.arm != "corrected" else "corrected"]}
+    tail |= {"url": _tails_url(view), "last": max(view.generation, 0)}  # measured later than the panel is drawn
+    return spec(view_of(view), generation, last, panes, [tail])
 
 
 def across_loops(chosen: "Sequence[tuple[LoopView, Kind]]", generation: int, *, last: int) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def record(backend: Backend, view: LoopView, last: int, *, state: str = "done", 
             metrics = {
                 "fid": 4.0 * worse**1.6, "multimodality": 6.0 / worse, "coverage": 0.9 / worse, "recall": 0.88 / worse,
                 "precision": 0.9, "accuracy": 0.95, "penetration": 9.0 * worse**0.4, "skate": 0.48 * worse**0.3,
-                "float": 12.0, "jerk": 90.0 * worse**0.2,
+                "float": 12.0, "jerk": 90.0 * worse**0.2, "tail": 0.05 * worse,
             }  # fmt: skip
             counts = {"real": config.n, "synthetic": config.n if t else 0}
             if config.corrector.kind != "none" and t:
