@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from backend.views import LoopView
 
 FIRST_METRICS = ["fid", "multimodality", "recall", "coverage", "tail", "penetration", "skate", "float", "jerk"]
-MOST_FIRST, MOST_MAPS = 8, 3
+MOST_FIRST, MOST_MAPS = 9, 3
 EMPTY = 'No loops yet. Launch "Collapse and correction" on the Launch page; its curves appear here as it runs.'
 NONE_CHOSEN = "Choose a group or some loops above."
 
