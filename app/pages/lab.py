@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -148,6 +149,7 @@ class Seen:
     def __init__(self, backend: "Backend") -> None:
         self._backend = backend
         self._of: dict[str, tuple[Any, Shown]] = {}
+        self._reading = Lock()  # a page that opens asks twice at once
 
     def all(self, cards: "Mapping[str, Card]", wanted: Mapping[str, str] | None = None) -> dict[str, Shown]:
         """What is to be shown of every card.
@@ -162,8 +164,9 @@ class Seen:
             run = (wanted or {}).get(key, "")
             views = runs[run] if run in runs else next(iter(runs.values()), [])
             stamp = tuple((view.id, view.generation, view.state) for view in views)
-            if key not in self._of or self._of[key][0] != stamp:
-                self._of[key] = (stamp, self._read(key, card, views))
+            with self._reading:
+                if key not in self._of or self._of[key][0] != stamp:
+                    self._of[key] = (stamp, self._read(key, card, views))
             # Sentences and times left change more often than curves.
             shown[key] = replace(self._of[key][1], views=views, runs=tuple(runs))
         return shown
