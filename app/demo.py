@@ -1,7 +1,8 @@
 """``loopscope demo``: a preset from launch to end without a browser, through the real queue."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from app import console
@@ -23,22 +24,13 @@ def run_demo(settings: "Settings", key: str, *, again: bool, as_json: bool) -> i
     Raises:
         LoopscopeError: when nothing can be started.
     """
-    from backend import loops, presets
-    from backend.processes import embedded
+    from backend import presets
 
     title = presets.preset(key).title
-    check_home(settings)
     began = time.perf_counter()
-    with embedded(settings) as backend:
-        launched = presets.launch_preset(backend, key, again=again)
-        for view in launched:
-            if view.state in ("failed", "cancelled"):
-                loops.resume(backend, view.id)
-        try:
-            ended = follow(backend, [view.id for view in launched], settings)
-        except KeyboardInterrupt:
-            console.say("Stopped. The loops go on with the next `loopscope up` or `loopscope demo`.")
-            raise
+    with run_here(settings, lambda backend: presets.launch_preset(backend, key, again=again), "demo") as (
+        backend, _, ended,
+    ):  # fmt: skip
         seconds = round(time.perf_counter() - began, 1)
         answer = {"loops": [_told(backend, view) for view in ended], "seconds": seconds}
     if as_json:
@@ -46,6 +38,32 @@ def run_demo(settings: "Settings", key: str, *, again: bool, as_json: bool) -> i
     else:
         _print_table(title, ended, seconds)
     return 0 if all(view.state == "done" for view in ended) else 1
+
+
+@contextmanager
+def run_here(
+    settings: "Settings", launch: "Callable[[Backend], Sequence[LoopView]]", command: str
+) -> "Iterator[tuple[Backend, Sequence[LoopView], Sequence[LoopView]]]":
+    """Launch loops on the data folder, with all that they need, and follow them to their end.
+
+    Yields:
+        The backend, the loops as launched, and as they ended.
+    """
+    from backend import loops
+    from backend.processes import embedded
+
+    check_home(settings)
+    with embedded(settings) as backend:
+        launched = launch(backend)
+        for view in launched:
+            if view.state in ("failed", "cancelled"):
+                loops.resume(backend, view.id)
+        try:
+            ended = follow(backend, [view.id for view in launched], settings)
+        except KeyboardInterrupt:
+            console.say(f"Stopped. The loops go on with the next `loopscope up` or `loopscope {command}`.")
+            raise
+        yield backend, launched, ended
 
 
 def follow(backend: "Backend", loop_ids: Sequence[str], settings: "Settings") -> "list[LoopView]":

@@ -75,25 +75,15 @@ def result(
 
 
 def _run_here(name: str, edits: dict[str, Any], again: bool, home: Path | None) -> "LabResult":
-    from app.demo import follow
-    from app.home import check_home
-    from backend import lab, loops
+    from app.demo import run_here
+    from backend import lab
     from backend.lab.launching import configured
-    from backend.processes import embedded
 
     configured(lab.card(name), edits)  # what cannot be is said before anything starts
     settings = settings_of(home=home)
-    check_home(settings)
-    with embedded(settings) as backend:
-        launched = lab.launch_card(backend, name, edits, again=again)
-        for view in launched:
-            if view.state in ("failed", "cancelled"):
-                loops.resume(backend, view.id)
-        try:
-            ended = follow(backend, [view.id for view in launched], settings)
-        except KeyboardInterrupt:
-            console.say("Stopped. The loops go on with the next `loopscope up` or `loopscope lab run`.")
-            raise
+    with run_here(settings, lambda backend: lab.launch_card(backend, name, edits, again=again), "lab run") as (
+        backend, launched, ended,
+    ):  # fmt: skip
         _tell_errors(ended)
         return lab.result(backend, name, launched[0].group)
 

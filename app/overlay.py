@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from app.groups import Group, setting_of
 from app.markup import esc, number
 from app.series import Curves
+from app.theorywords import explained
 from core.config import LoopConfig
 from core.errors import LoopscopeError
 
 if TYPE_CHECKING:
     from backend.theory import Refusal, TheoryView, ThresholdView
 
-KIND_WORDS = {"exact": "exact", "first order": "first order", "bound": "bound"}
 DASHES = {"exact": "6px,3px", "first order": "8px,3px,2px,3px", "bound": "2px,3px"}
 
 
@@ -99,10 +99,10 @@ def _block(lines: Sequence[Drawn]) -> str:
     view = lines[0].view
     titles = list(dict.fromkeys(title for line in lines for title in line.titles))
     notes = list(dict.fromkeys(line.view.note for line in lines if line.view.note))
-    kind = KIND_WORDS.get(view.kind, view.kind)
     return (
-        f'<section><h4>{esc(view.title)} <span class="ls-soft">({esc(kind)}; for {esc(_lines(titles))})</span></h4>'
-        f"{_explained(view, notes)}</section>"
+        f'<section><h4>{esc(view.title)} <span class="ls-soft">'
+        f"({esc(view.kind)}; for {esc(_lines(titles))})</span></h4>"
+        f"{explained(view, notes)}</section>"
     )
 
 
@@ -114,18 +114,7 @@ def _lines(titles: Sequence[str]) -> str:
 def _threshold(end: "ThresholdView") -> str:
     return (
         f'<section><h4>{esc(end.title)}: {number(end.value)} <span class="ls-soft">(threshold)</span></h4>'
-        f"{_explained(end, [end.note] if end.note else [])}</section>"
-    )
-
-
-def _explained(view: "TheoryView | ThresholdView", notes: Sequence[str]) -> str:
-    symbols = "".join(f"<li><code>{esc(name)}</code> {esc(words)}</li>" for name, words in view.symbols.items())
-    assumed = "".join(f"<li>{esc(sentence)}</li>" for sentence in view.assumptions)
-    told = "".join(f"<p>Constants: {esc(note)}.</p>" for note in notes)
-    return (
-        f'<p><code class="ls-formula">{esc(view.formula)}</code></p><div class="ls-facts"><div><h4>Symbols</h4>'
-        f"<ul>{symbols}</ul></div><div><h4>Assumes</h4><ul>{assumed}</ul></div></div>{told}"
-        f'<p class="ls-soft">Source: {esc(view.source)}</p>'
+        f"{explained(end, [end.note] if end.note else [])}</section>"
     )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.groups import Group
-from app.overlay import DASHES, KIND_WORDS, Drawn
+from app.overlay import DASHES, Drawn
 from app.series import AUTO, BANDS, FEW_SEEDS, Floats, Series
 
 MOST_POINTS, MOST_SEED_POINTS = 160, 80  # of one line: more than a small chart can show
@@ -145,7 +145,7 @@ def theory_trace(drawn: Drawn, shift: int, top: float) -> dict[str, Any]:
     view = drawn.view
     rows = thin(np.array([t for t, _ in view.points]), MOST_POINTS)
     points = [view.points[int(i)] for i in rows]
-    words = f"{_safe(view.title)} ({KIND_WORDS.get(view.kind, view.kind)})<br>for {_safe(', '.join(drawn.titles))}"
+    words = f"{_safe(view.title)} ({view.kind})<br>for {_safe(', '.join(drawn.titles))}"
     return {
         "type": "scatter", "mode": "lines", "x": [t + shift for t, _ in points], "y": [min(v, top) for _, v in points],
         "line": {"color": INK, "width": 1.3, "dash": DASHES.get(view.kind, "dash")},
@@ -163,7 +163,7 @@ def end_label(line: Line, shift: int) -> tuple[dict[str, Any], float]:
 def theory_label(drawn: Drawn, shift: int, several: bool) -> tuple[dict[str, Any], float]:
     """What kind of statement it is."""
     t, value = drawn.view.points[-1]
-    kind = KIND_WORDS.get(drawn.view.kind, drawn.view.kind)
+    kind = drawn.view.kind
     text = kind if several else f"theory ({kind})"
     return _label(text, t, shift) | {"name": drawn.view.title, "font": {"size": 10.5}}, value
 

@@ -63,7 +63,6 @@ class LoopView(View):
         latest: metrics of that generation.
         headline: the metric that its domain is told by first.
         history: that metric by generation, for a small curve: of a long loop only some generations.
-        fid_history: FID by generation, where the domain has it.
     """
 
     id: str
@@ -85,7 +84,6 @@ class LoopView(View):
     latest: dict[str, float]
     headline: str = ""
     history: list[float] = []
-    fid_history: list[float]
     deleted: bool
     revision: int
 
@@ -120,19 +118,18 @@ class PanelView(View):
 
 
 def loop_views(session: Session, loops: Sequence[Loop], stale_after_s: float) -> list[LoopView]:
-    """Views of loops, in six queries however many they are."""
+    """Views of loops, in five queries however many they are."""
     now = utc_now()
     ids = [loop.id for loop in loops]
     active = [loop.id for loop in loops if loop.state in ACTIVE]
     latest = _latest(session, ids)
-    fid = _fid(session, ids)
     history = _history(session, {loop.id: _headline(loop.config) for loop in loops})
     parts = _parts(session, active)
     recorded = _recorded(session, active)
     return [
         _view(
             loop, now, stale_after_s, parts.get(loop.id, []), recorded.get(loop.id, []),
-            latest.get(loop.id, {}), fid.get(loop.id, []), history.get(loop.id, []),
+            latest.get(loop.id, {}), history.get(loop.id, []),
         )
         for loop in loops
     ]  # fmt: skip
@@ -145,7 +142,6 @@ def _view(
     parts: Sequence[Stage],
     recorded: Sequence[datetime],
     latest: dict[str, float],
-    fid: list[float],
     history: list[float],
 ) -> LoopView:
     config = LoopConfig.model_validate(loop.config)
@@ -164,7 +160,7 @@ def _view(
         error=ErrorView.model_validate(loop.error) if loop.error else None,
         created_at=loop.created_at, started_at=loop.started_at, finished_at=loop.finished_at,
         updated_at=loop.updated_at, latest=latest, headline=_headline(loop.config),
-        history=history, fid_history=fid,
+        history=history,
         deleted=loop.deleted_at is not None, revision=loop.revision,
     )  # fmt: skip
 
@@ -281,19 +277,6 @@ def _latest(session: Session, ids: Collection[str]) -> dict[str, dict[str, float
     for loop_id, name, value in rows:
         if value is not None:
             found.setdefault(loop_id, {})[name] = value
-    return found
-
-
-def _fid(session: Session, ids: Collection[str]) -> dict[str, list[float]]:
-    rows = session.execute(
-        select(MetricValue.loop_id, MetricValue.value)
-        .where(MetricValue.loop_id.in_(ids), MetricValue.name == "fid")
-        .order_by(MetricValue.loop_id, MetricValue.generation)
-    )
-    found: dict[str, list[float]] = {}
-    for loop_id, value in rows:
-        if value is not None:
-            found.setdefault(loop_id, []).append(value)
     return found
 
 

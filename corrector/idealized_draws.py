@@ -27,13 +27,13 @@ class IdealizedDraws:
     """Implements :class:`core.protocols.Corrector`; see :mod:`corrector.idealized`.
 
     Attributes:
-        gamma: (S,) or (1,), so that loops of different strength can be stacked.
+        gamma: the strength.
         real: real samples of the same seeds.
         truth: the real distribution, where the domain knows it.
     """
 
     form: Form
-    gamma: Array
+    gamma: float
     real: Draws
     truth: Truth | None = None
     splittable: bool = True
@@ -48,7 +48,7 @@ class IdealizedDraws:
             InvalidConfig: when the samples are of another shape than the real ones, or of other seeds.
         """
         real = self._real_for(samples)
-        share = np.broadcast_to(self.gamma / (1.0 + self.gamma), real.seeds)[: samples.seeds]
+        share = np.full(samples.seeds, self.gamma / (1.0 + self.gamma))
         moved = samples.with_values(samples.values.astype(np.float64))
 
         def improve(batch: Draws, index: NDArray[np.int64], tick: Tick) -> Improved:
@@ -104,11 +104,8 @@ class IdealizedDraws:
         )
 
 
-def idealized_draws(form: Form, gamma: float | Array, reference: Reference) -> IdealizedDraws:
+def idealized_draws(form: Form, gamma: float, reference: Reference) -> IdealizedDraws:
     """The corrector.
-
-    Args:
-        gamma: one for all seeds, or (S,).
 
     Raises:
         InvalidConfig: for a form that these samples do not have.
@@ -122,7 +119,7 @@ def idealized_draws(form: Form, gamma: float | Array, reference: Reference) -> I
         )
     if form == "rejection":
         _check_rejection(real, reference.truth)
-    return IdealizedDraws(form, np.atleast_1d(np.asarray(gamma, np.float64)), real, reference.truth)
+    return IdealizedDraws(form, gamma, real, reference.truth)
 
 
 def _check_rejection(real: Draws, truth: Truth | None) -> None:

@@ -175,7 +175,10 @@ def _across(backend: "Backend", keys: Sequence[str], index: int, t: int, start: 
         index = min(index, min(len(p.samples) for *_, p in rows if p is not None) - 1)
     spec = viewer_embed.across_loops(rows, t, index, last=last, start=start)
     tails = previews.tails_of([view for view, _ in pairs], viewer_embed.pane_colours(pairs), t, last=last)
-    return [slider, samples, spec, tails, across_detail(rows, t, index)]
+    curves = verbs.curves(backend, [view.id for view, _ in pairs])
+    fids = {key: dict(metrics.get("fid", ())) for key, metrics in curves.items()}
+    at_t = {key: by_generation[t] for key, by_generation in fids.items() if t in by_generation}
+    return [slider, samples, spec, tails, across_detail(rows, t, index, at_t)]
 
 
 def last_panel(backend: "Backend", view: "LoopView") -> int:

@@ -99,8 +99,10 @@ def _downloads(view: "LoopView", panel: "PanelView", index: int) -> str:
     return rows + media
 
 
-def across_detail(rows: "Sequence[tuple[LoopView, Kind, PanelView | None]]", t: int, index: int) -> str:
-    """The same sample of several loops in numbers."""
+def across_detail(
+    rows: "Sequence[tuple[LoopView, Kind, PanelView | None]]", t: int, index: int, fids: Mapping[str, float]
+) -> str:
+    """The same sample of several loops in numbers; ``fids`` are the loops' at generation t, as far as measured."""
     colours = pane_colours([(view, kind) for view, kind, _ in rows])
     names: list[str] = []
     measured: list[dict[str, Any]] = []
@@ -123,10 +125,9 @@ def across_detail(rows: "Sequence[tuple[LoopView, Kind, PanelView | None]]", t: 
             if panel is not None
             else '<span class="ls-soft">not there yet</span>'
         )
-        fid = view.fid_history[t] if 0 <= t < len(view.fid_history) else None
         body += (
             f"<tr><td>{colour_mark(colour)}{esc(view.name)}</td><td>{esc(kind)}</td>{cells}"
-            f'<td class="ls-right ls-num">{number(fid)}</td><td>{files}</td></tr>'
+            f'<td class="ls-right ls-num">{number(fids.get(view.id))}</td><td>{files}</td></tr>'
         )
     return (
         f'<div class="ls-scroll"><table aria-label="The same sample across loops"><thead><tr><th>Loop</th>'

@@ -4,7 +4,6 @@ A checkpoint is an :class:`core.records.Item`: ``ema.*`` the averaged weights, w
 generation starts from (with a fresh optimizer).
 """
 
-import time
 from collections.abc import Callable
 from typing import Any
 
@@ -14,16 +13,12 @@ from torch import Tensor, nn
 
 from core.config import PartConfig, SamplingConfig, TrainingConfig
 from core.draws import Draws
-from core.errors import DataMissing, InvalidConfig, TrainingDiverged
+from core.errors import InvalidConfig
 from core.protocols import Labels, Tick, silent
 from core.records import Item
 from model.digits.families import Family
-from model.generator import pick_device
+from model.learning import below, learn, load_weights, pick_device, weights_of
 
-TICK_S = 0.25
-WARM_UP_STEPS = 50
-LAST_RATE = 0.05  # of the learning rate, at the end of the cosine decay
-CLIP_NORM = 1.0
 SAMPLE_CHUNK = 1024
 
 
@@ -58,13 +53,23 @@ class DigitsGenerator:
         fresh = start is None or scratch
         network = self._network(seed)
         if start is not None and not scratch:
-            _load_weights(network, start)
+            load_weights(network, below(start.arrays, "ema"))
         average = self._network(seed)
         average.load_state_dict(network.state_dict())
         x = torch.from_numpy(np.ascontiguousarray(samples.values[0], np.float32)).to(self._device)
         y = torch.from_numpy(np.ascontiguousarray(samples.labels)).to(self._device)
-        report = self._train(network, average, x, y, samples.weight, steps, fresh=fresh, seed=seed, tick=tick)
-        arrays = {f"ema.{name}": value.cpu().numpy().copy() for name, value in average.state_dict().items()}
+        options, source = self._training, torch.Generator().manual_seed(seed)
+        pick = _picker(len(x), samples.weight, options.batch_size, source)
+
+        def loss_of_batch() -> Tensor:
+            rows = pick().to(self._device)
+            return self._family.loss(network, x[rows], y[rows], options, source)
+
+        report = learn(
+            network, loss_of_batch, steps=steps, fresh=fresh, tick=tick, average=average, ema_decay=options.ema_decay,
+            rate=options.learning_rate if fresh else options.fine_tune_learning_rate,
+        )  # fmt: skip
+        arrays = weights_of(average, "ema")
         model = self._model.model_dump(mode="json") | {
             "classes": self._classes,
             "shape": [self._pixels],
@@ -81,7 +86,7 @@ class DigitsGenerator:
                 f"Labels go from 0 to {self._classes - 1}; got {labels.min()} to {labels.max()}.", "", "labels"
             )
         network = self._network(0)
-        _load_weights(network, checkpoint)
+        load_weights(network, below(checkpoint.arrays, "ema"))
         network.eval()
         count, size = len(labels), self._family.noise(self._pixels)
         source = torch.Generator().manual_seed(seed)  # on the CPU: the same noise on every device
@@ -102,52 +107,6 @@ class DigitsGenerator:
             found[0, rows] = x.cpu().numpy()
         return Draws(found, labels)
 
-    def _train(
-        self,
-        network: nn.Module,
-        average: nn.Module,
-        x: Tensor,
-        y: Tensor,
-        weight: Any,
-        steps: int,
-        *,
-        fresh: bool,
-        seed: int,
-        tick: Tick,
-    ) -> dict[str, float]:
-        """Train ``network`` in place, with ``average`` following; the numbers to report."""
-        options = self._training
-        weights: list[Tensor] = list(network.parameters())
-        followers: list[Tensor] = list(average.parameters())
-        rate = options.learning_rate if fresh else options.fine_tune_learning_rate
-        optimizer = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
-        source = torch.Generator().manual_seed(seed)
-        pick = _picker(len(x), weight, options.batch_size, source)
-        network.train()
-        losses: list[float] = []
-        ticked = time.perf_counter()
-        for step in range(steps):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * _rate_at(step, steps) if fresh else rate
-            rows = pick().to(self._device)
-            loss = self._family.loss(network, x[rows], y[rows], options, source)
-            losses.append(loss.item())
-            if not np.isfinite(losses[-1]):
-                raise TrainingDiverged(step, losses[-1])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(weights, CLIP_NORM, foreach=True)
-            optimizer.step()
-            decay = min(options.ema_decay, (step + 10) / (step + 20)) if fresh else options.ema_decay
-            with torch.no_grad():
-                torch._foreach_lerp_(followers, weights, 1 - decay)
-            now = time.perf_counter()
-            if now - ticked > TICK_S or step + 1 == steps:
-                ticked = now
-                tick((step + 1) / steps, f"Learning: step {step + 1} of {steps}")
-        recent = losses[-50:]
-        return {"loss": float(np.mean(recent)) if recent else 0.0, "steps": float(steps)}
-
     def _network(self, seed: int) -> nn.Module:
         """A new network; its weights come from the seed and leave the global random state alone."""
         with torch.random.fork_rng(devices=[]):
@@ -161,21 +120,3 @@ def _picker(count: int, weight: Any, batch: int, source: torch.Generator) -> Cal
         return lambda: torch.randint(0, count, (batch,), generator=source)
     shares = torch.from_numpy(np.asarray(weight[0], np.float64))
     return lambda: torch.multinomial(shares, batch, replacement=True, generator=source)
-
-
-def _rate_at(step: int, steps: int) -> float:
-    """Share of the learning rate: linear warm-up, then cosine decay."""
-    warm = min(1.0, (step + 1) / WARM_UP_STEPS)
-    return warm * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + float(np.cos(np.pi * step / steps))))
-
-
-def _load_weights(network: nn.Module, checkpoint: Item) -> None:
-    named = {name: values for name, values in checkpoint.arrays.items() if name.startswith("ema.")}
-    state: dict[str, Any] = {name[4:]: torch.from_numpy(np.array(values)) for name, values in named.items()}
-    try:
-        network.load_state_dict(state)
-    except RuntimeError as error:
-        raise DataMissing(
-            f"The checkpoint does not fit the configured network: {str(error).splitlines()[-1].strip()}",
-            "Use the model options and the data that it was trained with.",
-        ) from None

@@ -8,7 +8,6 @@ which points are drawn with and the next generation starts from (with a fresh op
 
 import time
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import torch
@@ -22,11 +21,8 @@ from core.protocols import Labels, Tick, silent
 from core.records import Arrays, Item
 from core.seeds import Seed, normal, streams
 from model.flow.network import Parameters, count_of, initial, sizes_of, velocity, velocity_and_divergence
+from model.learning import CLIP_NORM, TICK_S, below, decay_at, rate_at
 
-TICK_S = 0.25
-WARM_UP_STEPS = 50
-LAST_RATE = 0.05  # of the learning rate, at the end of the cosine decay
-CLIP_NORM = 1.0
 BETAS = (0.9, 0.99)
 TINY = 1e-8
 AT_ONCE = 32  # steps whose random numbers are drawn together
@@ -55,7 +51,7 @@ class FlowGenerator:
         seeds, _, dimensions = samples.values.shape
         sizes = sizes_of(dimensions, self._width, self._layers)
         sources = list(streams(seed, seeds))
-        scale = _scale_of(samples) if start is None else _below(start.arrays, "scale")
+        scale = _scale_of(samples) if start is None else below(start.arrays, "scale")
         fresh = start is None or scratch
         before = None if start is None else self._fitting(start)
         blank = _filled(sources, (seeds, count_of(sizes)))
@@ -80,7 +76,7 @@ class FlowGenerator:
         """See :meth:`core.protocols.Generator.sample`: noise follows the velocity by Heun's method. There are no
         classes, so guidance and labels change nothing."""
         del guidance
-        scale = _below(checkpoint.arrays, "scale")
+        scale = below(checkpoint.arrays, "scale")
         seeds, _, dimensions = scale["mean"].shape
         parameters = self._fitting(checkpoint)
         x = torch.from_numpy(normal(seed, (seeds, len(labels), dimensions)))
@@ -121,9 +117,9 @@ class FlowGenerator:
             loss.sum().backward()  # type: ignore[no-untyped-call]
             _clip(now)
             for group in optimizer.param_groups:
-                group["lr"] = rate * _rate_at(step, steps) if fresh else rate
+                group["lr"] = rate * rate_at(step, steps) if fresh else rate
             optimizer.step()
-            decay = min(options.ema_decay, (step + 10) / (step + 20)) if fresh else options.ema_decay
+            decay = decay_at(step, options.ema_decay, fresh=fresh)
             with torch.no_grad():
                 torch._foreach_lerp_(average, now, 1 - decay)
             if time.perf_counter() - ticked > TICK_S or step + 1 == steps:
@@ -152,7 +148,7 @@ def log_density(checkpoint: Item, points: NDArray[np.float64]) -> NDArray[np.flo
     The points flow back to noise, and the divergence adds up on the way (Chen et al. 2018, instantaneous change of
     variables), by Heun's method. What the sampler draws in few steps follows the same field less exactly.
     """
-    scale, parameters = _below(checkpoint.arrays, "scale"), _parameters(checkpoint)
+    scale, parameters = below(checkpoint.arrays, "scale"), _parameters(checkpoint)
     x = torch.from_numpy((points - scale["mean"]) / scale["std"])
     dimensions, step = x.shape[2], 1 / DENSITY_STEPS
     gained = torch.zeros(x.shape[:2], dtype=x.dtype)
@@ -168,7 +164,7 @@ def log_density(checkpoint: Item, points: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def _parameters(checkpoint: Item) -> Parameters:
-    named = _below(checkpoint.arrays, "ema")
+    named = below(checkpoint.arrays, "ema")
     order = [f"{kind}.{i}" for i in range(len(named) // 2) for kind in ("weight", "bias")]
     return {name: torch.from_numpy(np.array(named[name], np.float64)) for name in order}
 
@@ -234,14 +230,3 @@ def _scale_of(samples: Draws) -> Arrays:
     mean = (weight * samples.values).sum(1, keepdims=True) / total
     square = (weight * (samples.values - mean) ** 2).sum(1, keepdims=True) / total
     return {"mean": mean, "std": np.sqrt(square.mean(2, keepdims=True)).clip(1e-12)}
-
-
-def _rate_at(step: int, steps: int) -> float:
-    """Share of the learning rate: linear warm-up, then cosine decay."""
-    warm = min(1.0, (step + 1) / WARM_UP_STEPS)
-    return warm * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + float(np.cos(np.pi * step / steps))))
-
-
-def _below(arrays: Arrays, prefix: str) -> dict[str, Any]:
-    start = prefix + "."
-    return {name.removeprefix(start): value for name, value in arrays.items() if name.startswith(start)}

@@ -4,10 +4,7 @@ A checkpoint is an :class:`core.records.Item`: ``weights.*`` of the network. Whi
 its label; the loss is that of the sample alone, so that no real text comes back through the prompts.
 """
 
-import time
-from collections import OrderedDict
 from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,19 +14,16 @@ from torch.nn import functional as F
 
 from core.config import PartConfig, TrainingConfig
 from core.draws import Draws
-from core.errors import InvalidConfig, TrainingDiverged
+from core.errors import InvalidConfig
 from core.protocols import Labels, Tick, silent
 from core.records import Item
 from core.seeds import uniform
-from model.generator import pick_device
+from model.learning import LastLoaded, below, learn, pick_device
 from model.text.decode import beam_search, sample
 from model.text.network import Plan, arrays_of, initial, logits_of, restored
 
-TICK_S = 0.25
 WARM_UP_STEPS = 40
-LAST_RATE = 0.05  # of the learning rate, at the end of the cosine decay
 WEIGHT_DECAY = 0.01
-CLIP_NORM = 1.0
 CANDIDATES = 256  # texts continued at once, beams counted
 KEPT_MODELS = 3
 
@@ -52,7 +46,7 @@ class CausalGenerator:
         self._model, self._plan, self._prompts, self._length = model, plan, prompts, length
         self._training, self._temperature, self._top_k, self._beams = training, temperature, top_k, beams
         self.device = pick_device(device)
-        self._loaded: OrderedDict[int, tuple[Item, nn.Module]] = OrderedDict()
+        self._loaded = LastLoaded[nn.Module](KEPT_MODELS)
 
     def fit(
         self, samples: Draws, *, start: Item | None, scratch: bool, steps: int, seed: int, tick: Tick = silent
@@ -67,7 +61,7 @@ class CausalGenerator:
             raise InvalidConfig("There is no text left to learn from.", "Keep some real data in the loop.", "policy")
         fresh = start is None or scratch
         options = self._training
-        network = initial(self._plan, seed) if start is None or scratch else restored(self._plan, _weights(start))
+        network = initial(self._plan, seed) if start is None or scratch else self._restored(start)
         report = train(
             network.to(self.device), self._prompts(samples.labels[there]), samples.values[0, there],
             steps=steps, batch=options.batch_size, fresh=fresh, seed=seed, tick=tick, device=self.device,
@@ -76,7 +70,7 @@ class CausalGenerator:
         arrays = {f"weights.{name}": values for name, values in arrays_of(network).items()}
         facts = {"parameters": sum(values.size for values in arrays.values()), "vocabulary": self._plan.vocabulary}
         checkpoint = Item(arrays, {"training": report, "model": self._model.model_dump(mode="json") | facts})
-        self._keep(checkpoint, network)
+        self._loaded.put(checkpoint, network)
         return checkpoint
 
     def sample(self, checkpoint: Item, labels: Labels, *, guidance: float, seed: int, tick: Tick = silent) -> Draws:
@@ -106,17 +100,10 @@ class CausalGenerator:
 
     def network(self, checkpoint: Item) -> nn.Module:
         """The checkpoint's network on the device, in evaluation mode; the last few are kept."""
-        kept = self._loaded.get(id(checkpoint.arrays))
-        if kept is not None and kept[0].arrays is checkpoint.arrays:
-            self._loaded.move_to_end(id(checkpoint.arrays))
-            return kept[1].eval()
-        return self._keep(checkpoint, restored(self._plan, _weights(checkpoint)).to(self.device))
+        return self._loaded.get(checkpoint, lambda: self._restored(checkpoint).to(self.device)).eval()
 
-    def _keep(self, checkpoint: Item, network: nn.Module) -> nn.Module:
-        self._loaded[id(checkpoint.arrays)] = (checkpoint, network)
-        while len(self._loaded) > KEPT_MODELS:
-            self._loaded.popitem(last=False)
-        return network.eval()
+    def _restored(self, checkpoint: Item) -> nn.Module:
+        return restored(self._plan, below(checkpoint.arrays, "weights"))
 
 
 def train(
@@ -131,33 +118,19 @@ def train(
         TrainingDiverged: when the loss is not finite.
     """
     tokens = torch.from_numpy(np.concatenate([prompts, blocks], axis=1).astype(np.int64)).to(device)
-    weights = list(network.parameters())
-    optimizer = torch.optim.AdamW(weights, lr=rate, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, fused=True)
     rows = _Rows(len(tokens), seed)
-    losses: list[float] = []
-    ticked = time.perf_counter()
-    network.train()
+
+    def loss_of_batch() -> Tensor:
+        chosen = tokens[rows.next(min(batch, len(tokens))).to(device)]
+        logits = logits_of(network, chosen, blocks.shape[1])
+        return F.cross_entropy(logits.flatten(0, 1), chosen[:, prompts.shape[1] :].flatten())
+
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(seed)  # dropout draws from the global state
-        for step in range(steps):
-            for group in optimizer.param_groups:
-                group["lr"] = rate * _rate_at(step, steps) if fresh else rate
-            chosen = tokens[rows.next(min(batch, len(tokens))).to(device)]
-            logits = logits_of(network, chosen, blocks.shape[1])
-            loss = F.cross_entropy(logits.flatten(0, 1), chosen[:, prompts.shape[1] :].flatten())
-            losses.append(loss.item())
-            if not np.isfinite(losses[-1]):
-                raise TrainingDiverged(step, losses[-1])
-            optimizer.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(weights, CLIP_NORM, foreach=True)
-            optimizer.step()
-            now = time.perf_counter()
-            if now - ticked > TICK_S or step + 1 == steps:
-                ticked = now
-                tick((step + 1) / steps, f"Learning: step {step + 1} of {steps}")
-    recent = losses[-50:]
-    return {"loss": float(np.mean(recent)) if recent else 0.0, "steps": float(steps)}
+        return learn(
+            network, loss_of_batch, steps=steps, rate=rate, fresh=fresh, tick=tick, betas=(0.9, 0.98),
+            weight_decay=WEIGHT_DECAY, warm_up=WARM_UP_STEPS,
+        )  # fmt: skip
 
 
 class _Rows:
@@ -172,17 +145,3 @@ class _Rows:
             self._left = torch.cat([self._left, torch.randperm(self._count, generator=self._source)])
         rows, self._left = self._left[:count], self._left[count:]
         return rows
-
-
-def _rate_at(step: int, steps: int) -> float:
-    """Share of the learning rate: linear warm-up, then cosine decay."""
-    warm = min(1.0, (step + 1) / WARM_UP_STEPS)
-    return warm * (LAST_RATE + (1 - LAST_RATE) * 0.5 * (1 + float(np.cos(np.pi * step / steps))))
-
-
-def _weights(checkpoint: Item) -> dict[str, Any]:
-    return {
-        name.removeprefix("weights."): values
-        for name, values in checkpoint.arrays.items()
-        if name.startswith("weights.")
-    }

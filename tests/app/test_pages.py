@@ -39,7 +39,7 @@ RENDERINGS: dict[str, Callable[[Backend, LoopView], str]] = {
     "finals": lambda b, view: finals_table(
         group_loops([view]), loops.curves(b, [view.id]), FLOOR, list(METRICS.values())
     ),
-    "across": lambda b, view: across_detail([(view, "raw", loops.panel(b, view.id, 1))], 1, 0),
+    "across": lambda b, view: across_detail([(view, "raw", loops.panel(b, view.id, 1))], 1, 0, {view.id: 8.5}),
     "one loop": lambda b, view: one_loop_detail(view, loops.panel(b, view.id, 1), 0),
     "launched": lambda _, view: launchstatus.launched([view]),
     "outcome": lambda *_: outcome_words({"status": "rejected", "reason": EVIL}),

@@ -201,7 +201,6 @@ def test_groups_and_curves(backend: Backend) -> None:
     assert loops.curves(backend, [a, b, "nobody"]) == {a: {"fid": [(0, 4.0), (1, 4.0), (2, 4.0)]}}
     view = loops.show_loop(backend, a)
     assert view.latest == {"fid": 4.0}
-    assert view.fid_history == [4.0, 4.0, 4.0]
 
 
 def test_events_tell_the_story_in_order(backend: Backend) -> None:
