@@ -194,26 +194,10 @@ def launch_preset(backend: "Backend", key: str, *, again: bool = False) -> "list
     Raises:
         NotFound: for an unknown key.
     """
-    from backend import loops
+    from backend.grouped import launch_group
 
     wanted = preset(key)
-    number, group = 1, wanted.title
-    while found := [
-        view for deleted in (False, True) for view in loops.list_loops(backend, group=group, deleted=deleted)
-    ]:
-        mine = {view.name: view for view in found if not view.deleted}
-        configs = {name: config.model_dump(mode="json") for name, config in _checked(wanted)}
-        kept = {name: view for name, view in mine.items() if configs.get(name) == view.config}
-        if not again and kept and len(kept) == len(mine):
-            break
-        number += 1
-        group = f"{wanted.title} {number}"
-    else:
-        kept = {}
-    return [
-        kept[name] if name in kept else loops.launch(backend, config, name=name, group=group)
-        for name, config in _checked(wanted)
-    ]
+    return launch_group(backend, wanted.title, _checked(wanted), again=again)
 
 
 def _checked(wanted: Preset) -> tuple[tuple[str, LoopConfig], ...]:

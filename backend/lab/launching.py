@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from backend import loops, parts
+from backend import parts
+from backend.grouped import launch_group
 from backend.lab.card import Card
 from core.config import LoopConfig, with_changes
 from core.errors import InvalidConfig
@@ -48,22 +49,7 @@ def launch(
     Raises:
         UnknownPart, InvalidConfig, DataMissing: as :func:`configured`.
     """
-    wanted = named(card, configured(card, changes))
-    configs = {name: config.model_dump(mode="json") for name, config in wanted}
-    number, group = 1, card.title
-    kept: dict[str, LoopView] = {}
-    while found := [
-        view for deleted in (False, True) for view in loops.list_loops(backend, group=group, deleted=deleted)
-    ]:
-        mine = {view.name: view for view in found if not view.deleted}
-        kept = {name: view for name, view in mine.items() if configs.get(name) == view.config}
-        if not again and kept and len(kept) == len(mine):
-            break
-        number, kept = number + 1, {}
-        group = f"{card.title} {number}"
-    return [
-        kept[name] if name in kept else loops.launch(backend, config, name=name, group=group) for name, config in wanted
-    ]
+    return launch_group(backend, card.title, named(card, configured(card, changes)), again=again)
 
 
 def named(card: Card, arms: tuple[tuple[str, LoopConfig], ...]) -> list[tuple[str, LoopConfig]]:
