@@ -6,11 +6,12 @@ from typing import Annotated, Any, Literal
 import typer
 import typer.core
 
-from app import console
+from app import console, storecommands
 from app.auditcommand import audit
 from app.labcommands import lab_app
 from app.loopcommands import loops_app
 from app.options import Home, Host, Json, Port, Server, changes_of, settings_of, target_of
+from app.usercommands import users_app
 from core.errors import InvalidConfig, LoopscopeError
 
 
@@ -41,6 +42,8 @@ data_app = typer.Typer(no_args_is_help=True, help="The data sets that loops lear
 app.add_typer(loops_app, name="loops")
 app.add_typer(lab_app, name="lab")
 app.add_typer(data_app, name="data")
+app.add_typer(users_app, name="users")
+storecommands.register(app)
 
 
 def _print_version(wanted: bool) -> None:

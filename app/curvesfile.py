@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from backend import loops as verbs
+from backend import measures
 from backend.exports import safe_cell
 from model.domains import all_metrics
 
@@ -19,7 +20,7 @@ FACTS = ("loop_id", "name", "group", "arm", "seed")
 def curves_csv(backend: "Backend", loop_ids: Sequence[str]) -> str:
     """One row per loop and generation, one column per metric; of several seeds at once their mean."""
     views = _views(backend, loop_ids)
-    curves = verbs.curves(backend, list(views))
+    curves = measures.curves(backend, list(views))
     names = [name for name in all_metrics() if any(name in curve for curve in curves.values())]
 
     def rows() -> Iterable[list[object]]:
@@ -34,7 +35,7 @@ def curves_csv(backend: "Backend", loop_ids: Sequence[str]) -> str:
 def seeds_csv(backend: "Backend", loop_ids: Sequence[str]) -> str:
     """One row per loop, generation and seed of those that ran at once (``replicate``, from 0)."""
     views = _views(backend, loop_ids)
-    traces = {view.id: verbs.traces(backend, [view.id]).get(view.id, {}) for view in views.values()}
+    traces = {view.id: measures.traces(backend, [view.id]).get(view.id, {}) for view in views.values()}
     names = [name for name in all_metrics() if any(name in by_metric for by_metric in traces.values())]
 
     def rows() -> Iterable[list[object]]:

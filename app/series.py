@@ -144,9 +144,9 @@ class TraceKeeper:
 
 def read_traces(backend: "Backend", loop_id: str) -> dict[str, tuple[NDArray[np.int64], Floats]]:
     """A loop's traces from SQL."""
-    from backend import loops
+    from backend import measures
 
-    by_metric: Mapping[str, Sequence[tuple[int, Sequence[Any]]]] = loops.traces(backend, [loop_id]).get(loop_id, {})
+    by_metric: Mapping[str, Sequence[tuple[int, Sequence[Any]]]] = measures.traces(backend, [loop_id]).get(loop_id, {})
     found = {}
     for name, points in by_metric.items():
         width = max((len(values) for _, values in points), default=0)

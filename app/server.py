@@ -38,12 +38,14 @@ def create_app(settings: Settings | None = None, *, backend: "Backend | None" = 
     from app.dashboard import build_blocks
     from backend.api import create_api
     from backend.context import open_backend
+    from backend.observe import add_probes
 
     opened = backend if backend is not None else open_backend(settings)
     app = FastAPI(title="Loopscope", docs_url=None, redoc_url=None, openapi_url=None)
     app.add_middleware(_NoForeignPages)
     app.mount("/api/v1", create_api(opened))
     app.mount("/viewer", StaticFiles(directory=VIEWER, check_dir=False))
+    add_probes(app, opened)
     _add_files(app, opened)
     served: FastAPI = gr.mount_gradio_app(
         app,

@@ -1,5 +1,6 @@
 """Whom the command line talks to: this machine's data folder, or a server elsewhere. Both have the same verbs."""
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Protocol
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
     from backend.settings import Settings
     from backend.views import EventView, GenerationView, LoopView
     from core.config import LoopConfig
+
+
+TOKEN = "LOOPSCOPE_TOKEN"  # of a server with users; in the environment, so that no command line shows it
 
 
 class Target(Protocol):
@@ -52,7 +56,7 @@ def open_target(server: str, settings: "Settings | None") -> Iterator[Target]:
     if server:
         from backend.client import Client
 
-        with Client(server) as client:
+        with Client(server, token=os.environ.get(TOKEN, "")) as client:
             yield client
         return
     from backend.context import open_backend

@@ -128,6 +128,7 @@ def start(backend: Backend, config: AuditConfig, *, again: bool = False, send: b
     """
     from model.domains import dataset_of
 
+    actor = backend.gate.require("runner")
     config = check(backend, config)
     assert config.data is not None  # check has named it
     name = digest([VERSIONS, dataset_of(config.data).digest, config.model_dump(mode="json")])
@@ -144,6 +145,7 @@ def start(backend: Backend, config: AuditConfig, *, again: bool = False, send: b
             now = utc_now()
             job = AuditJob(
                 id=secrets.token_hex(6), config=config.model_dump(mode="json"), config_digest=name, state="queued",
+                owner=actor.name,
                 created_at=now, sent_at=now,
             )  # fmt: skip
             session.add(job)
@@ -196,6 +198,7 @@ def cancel(backend: Backend, audit_id: str) -> AuditView:
     Raises:
         Conflict: when it has ended already.
     """
+    backend.gate.require("runner")
     with backend.database.write() as session:
         job = get(session, audit_id, lock=True)
         if job.state in ("done", "failed"):

@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
+from backend import tripping
 from backend.context import Backend
 from backend.journal import finite, lock_loop, note, touch
 from backend.loops import BODY
@@ -46,6 +47,7 @@ def publish_block(backend: Backend, lease: Lease, block: Block, *, body: Mapping
         session.flush()
         _insert(session, rows)
         loop.generation = max(loop.generation, block.last)
+        tripping.watch(session, loop, config, [record.index for record in block.records])
         if rejected:
             note(session, loop, "rejected", rejected, block.last)
         messages = advance(session, loop, config, lambda _: 1)

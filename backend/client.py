@@ -42,19 +42,23 @@ class Client:
 
     Args:
         url: of the server, without ``/api/v1``.
+        token: an API token, where the server has users.
         timeout_s: for one answer.
         transport: instead of the network, in tests.
 
     Every method raises what its namesake in :mod:`backend.loops` raises, and Unreachable.
     """
 
-    def __init__(self, url: str, *, timeout_s: float = 30.0, transport: httpx.BaseTransport | None = None) -> None:
+    def __init__(
+        self, url: str, *, token: str = "", timeout_s: float = 30.0, transport: httpx.BaseTransport | None = None
+    ) -> None:
         self.url = url.rstrip("/")
         if not self.url.startswith(("http://", "https://")):
             raise InvalidConfig(
                 f"{url!r} is not the address of a server.", "Give it as http://127.0.0.1:7860.", "server"
             )
-        self._http = httpx.Client(base_url=self.url + PREFIX, timeout=timeout_s, transport=transport)
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        self._http = httpx.Client(base_url=self.url + PREFIX, headers=headers, timeout=timeout_s, transport=transport)
 
     def __enter__(self) -> Self:
         return self

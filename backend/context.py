@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from backend.database import Database, open_database
+from backend.gate import Gate, OpenGate
 from backend.memo import DiskMemo
 from backend.queue import Queue, open_queue
 from backend.settings import Settings, read_settings
@@ -11,13 +12,14 @@ from backend.store import ArtifactStore
 
 @dataclass(frozen=True)
 class Backend:
-    """Settings, SQL, artifacts, memo and queue of one installation."""
+    """Settings, SQL, artifacts, memo and queue of one installation, and who may change it through this door."""
 
     settings: Settings
     database: Database
     store: ArtifactStore
     memo: DiskMemo
     queue: Queue
+    gate: Gate = OpenGate()
 
     def close(self) -> None:
         self.queue.close()

@@ -60,12 +60,12 @@ def export(backend: "Backend", loop_id: str, form: Form) -> bytes:
     Raises:
         NotFound: when there is no such loop.
     """
-    from backend import loops
+    from backend import loops, measures
 
     loop, generations = loops.show_loop(backend, loop_id), loops.generations(backend, loop_id)
     if form == "csv":
         return export_csv(loop, generations).encode()
-    floor = loops.floor(backend, loop_id) if generations else {}
+    floor = measures.floor(backend, loop_id) if generations else {}
     return json.dumps(export_json(loop, generations, floor), indent=1).encode()
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from backend.gate import Forbidden, NotSignedIn
 from core.errors import (
     Cancelled,
     Conflict,
@@ -15,7 +16,16 @@ from core.errors import (
 )
 
 PLAIN: dict[str, type[LoopscopeError]] = {
-    kind.code: kind for kind in (Conflict, DataMissing, InvalidMotion, NotFound, SimulationFailed)
+    kind.code: kind
+    for kind in (
+        Conflict,
+        DataMissing,
+        Forbidden,
+        InvalidMotion,
+        NotFound,
+        NotSignedIn,
+        SimulationFailed,
+    )
 }
 
 

@@ -1,9 +1,10 @@
 """What every change of a loop has in common: the row is locked first, an event says it, the revision grows."""
 
 import math
+from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.orm import Session
 
 from backend.tables import Counter, Event, Loop, utc_now
@@ -24,8 +25,28 @@ def lock_loop(session: Session, loop_id: str) -> Loop:
     return loop
 
 
+def get_loop(session: Session, loop_id: str) -> Loop:
+    """The loop's row, to read.
+
+    Raises:
+        NotFound: when there is none.
+    """
+    loop = session.get(Loop, loop_id)
+    if loop is None:
+        raise no_loop(loop_id)
+    return loop
+
+
 def no_loop(loop_id: str) -> NotFound:
     return NotFound(f"There is no loop {loop_id!r}.", "List the loops to see their ids.")
+
+
+def sql_now(session: Session) -> datetime:
+    """The database's time (PostgreSQL), so that machines with other clocks agree; this machine's with SQLite."""
+    if session.get_bind().dialect.name == "postgresql":
+        now: datetime = session.scalar(select(func.clock_timestamp())) or utc_now()
+        return now.astimezone(UTC)
+    return utc_now()
 
 
 def touch(session: Session, loop: Loop) -> None:

@@ -2,7 +2,7 @@
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Literal
@@ -13,9 +13,10 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend import parts
+from backend import parts, quotas
 from backend.context import Backend
-from backend.journal import REVISION, bump, finite, lock_loop, no_loop, note, touch
+from backend.journal import REVISION, bump, finite, get_loop, lock_loop, note, touch
+from backend.measures import metric_rows
 from backend.queue import Message
 from backend.shelf import SqlShelf
 from backend.stages import advance, in_blocks, message_of, running_parts, settle
@@ -25,10 +26,8 @@ from backend.tables import (
     Event,
     Generation,
     Loop,
-    MetricValue,
     PanelSample,
     Stage,
-    TraceValue,
     utc_now,
 )
 from backend.views import (
@@ -41,7 +40,6 @@ from backend.views import (
     loop_views,
     numbers,
 )
-from core.blocks import BLOCK
 from core.config import LoopConfig, digest, with_changes
 from core.errors import Conflict, DataMissing, InvalidConfig, NotFound
 from core.motion import Motion
@@ -69,13 +67,16 @@ def launch(backend: Backend, config: LoopConfig, *, name: str = "", group: str =
     Raises:
         InvalidConfig: naming the field that cannot be.
     """
+    actor = backend.gate.require("runner")
     config = parts.check(config)
+    quotas.check_sizes(backend, [config])
     with backend.database.write() as session:
+        quotas.check_active(backend, session, actor, 1)
         now = utc_now()
         loop = Loop(
             id=secrets.token_hex(6), name=name.strip() or default_name(config), group=group.strip(),
             config=config.model_dump(mode="json"), config_digest=digest(config), state="queued", generation=-1,
-            revision=0, created_at=now, updated_at=now,
+            owner=actor.name, revision=0, created_at=now, updated_at=now,
         )  # fmt: skip
         session.add(loop)
         session.flush()
@@ -135,15 +136,15 @@ def show_loop(backend: Backend, loop_id: str) -> LoopView:
         NotFound: as every function here that takes an id.
     """
     with backend.database.read() as session:
-        return _view(backend, session, _get(session, loop_id))
+        return _view(backend, session, get_loop(session, loop_id))
 
 
 def generations(backend: Backend, loop_id: str) -> list[GenerationView]:
     """Recorded generations, first to last."""
     with backend.database.read() as session:
-        _get(session, loop_id)
+        get_loop(session, loop_id)
         rows = session.scalars(select(Generation).where(Generation.loop_id == loop_id).order_by(Generation.index)).all()
-        metrics = _metrics(session, [loop_id])
+        metrics = metric_rows(session, [loop_id])
     by_generation: dict[int, dict[str, float]] = {}
     for _, generation, name, value in metrics:
         by_generation.setdefault(generation, {})[name] = value
@@ -159,7 +160,7 @@ def generations(backend: Backend, loop_id: str) -> list[GenerationView]:
 def events(backend: Backend, loop_id: str, limit: int = 200) -> list[EventView]:
     """The last events, oldest first."""
     with backend.database.read() as session:
-        _get(session, loop_id)
+        get_loop(session, loop_id)
         rows = session.scalars(
             select(Event).where(Event.loop_id == loop_id).order_by(Event.id.desc()).limit(limit)
         ).all()
@@ -167,49 +168,6 @@ def events(backend: Backend, loop_id: str, limit: int = 200) -> list[EventView]:
         EventView(at=row.at, kind=row.kind, generation=row.generation, stage=row.stage, sentence=row.sentence)
         for row in reversed(rows)
     ]
-
-
-def floor(backend: Backend, loop_id: str) -> dict[str, list[float]]:
-    """The metrics of real held-out samples, a few draws each; empty before generation 0 has been measured."""
-    with backend.database.read() as session:
-        _get(session, loop_id)
-        facts = session.scalar(
-            select(Artifact.facts).where(
-                Artifact.loop_id == loop_id, Artifact.generation == 0, Artifact.name.in_(("metrics", BLOCK))
-            )
-        )
-    return dict((facts or {}).get("floor", {}))
-
-
-def curves(backend: Backend, loop_ids: Sequence[str]) -> dict[str, dict[str, list[tuple[int, float]]]]:
-    """Every metric of several loops by generation; loops that do not exist are left out."""
-    found: dict[str, dict[str, list[tuple[int, float]]]] = {}
-    with backend.database.read() as session:
-        for loop_id, generation, name, value in _metrics(session, loop_ids):
-            found.setdefault(loop_id, {}).setdefault(name, []).append((generation, value))
-    return found
-
-
-def traces(
-    backend: Backend, loop_ids: Sequence[str], metric: str | None = None
-) -> dict[str, dict[str, list[tuple[int, list[float | None]]]]]:
-    """Every metric (or one) of several loops by generation, a value per seed: of all that run at once in a loop, or
-    the one of a loop that runs alone. None where it could not be computed."""
-    found: dict[str, dict[str, list[tuple[int, list[float | None]]]]] = {}
-    with backend.database.read() as session:
-        query = select(TraceValue).where(TraceValue.loop_id.in_(loop_ids))
-        if metric is not None:
-            query = query.where(TraceValue.name == metric)
-        rows = session.execute(
-            query.with_only_columns(TraceValue.loop_id, TraceValue.generation, TraceValue.name, TraceValue.values)
-            .order_by(TraceValue.loop_id, TraceValue.name, TraceValue.generation)
-        )  # fmt: skip
-        for loop_id, generation, name, values in rows:
-            found.setdefault(loop_id, {}).setdefault(name, []).append((generation, list(values)))
-        for loop_id, generation, name, value in _metrics(session, [one for one in loop_ids if one not in found]):
-            if metric in (None, name):
-                found.setdefault(loop_id, {}).setdefault(name, []).append((generation, [value]))
-    return found
 
 
 def revision(backend: Backend) -> int:
@@ -224,6 +182,7 @@ def cancel(backend: Backend, loop_id: str) -> LoopView:
     Raises:
         Conflict: when it has ended already.
     """
+    backend.gate.require("runner")
     with backend.database.write() as session:
         loop = lock_loop(session, loop_id)
         if loop.state in ("done", "failed"):
@@ -240,6 +199,7 @@ def resume(backend: Backend, loop_id: str) -> LoopView:
     Raises:
         Conflict: when it is done or deleted.
     """
+    backend.gate.require("runner")
     messages: list[Message] = []
     with backend.database.write() as session:
         loop = lock_loop(session, loop_id)
@@ -257,6 +217,7 @@ def resume(backend: Backend, loop_id: str) -> LoopView:
 
 def delete(backend: Backend, loop_id: str) -> LoopView:
     """Hide a loop (and stop it); for a few days it can be restored."""
+    backend.gate.require("runner")
     with backend.database.write() as session:
         loop = lock_loop(session, loop_id)
         if loop.deleted_at is None:
@@ -270,6 +231,7 @@ def delete(backend: Backend, loop_id: str) -> LoopView:
 
 def restore(backend: Backend, loop_id: str) -> LoopView:
     """Undo a deletion."""
+    backend.gate.require("runner")
     with backend.database.write() as session:
         loop = lock_loop(session, loop_id)
         if loop.deleted_at is not None:
@@ -286,7 +248,7 @@ def clone(backend: Backend, loop_id: str, changes: Mapping[str, Any], name: str 
         InvalidConfig: when a change names nothing or cannot be.
     """
     with backend.database.read() as session:
-        loop = _get(session, loop_id)
+        loop = get_loop(session, loop_id)
     config = with_changes(LoopConfig.model_validate(loop.config), changes)
     return launch(backend, config, name=name, group=loop.group)
 
@@ -297,6 +259,7 @@ def extend(backend: Backend, loop_id: str, generations: int) -> LoopView:
     Raises:
         InvalidConfig: when ``generations`` is not positive, or too many.
     """
+    backend.gate.require("runner")
     if generations < 1:
         raise InvalidConfig(f"A loop can be extended by 1 generation or more; got {generations}.", "", "generations")
     messages: list[Message] = []
@@ -323,7 +286,7 @@ def panel(backend: Backend, loop_id: str, generation: int) -> PanelView:
         NotFound: when the generation has no panel yet.
     """
     with backend.database.read() as session:
-        _get(session, loop_id)
+        get_loop(session, loop_id)
         rows = session.scalars(
             select(PanelSample)
             .where(PanelSample.loop_id == loop_id, PanelSample.generation == generation)
@@ -395,24 +358,8 @@ def purge(backend: Backend) -> int:
     return len(gone)
 
 
-def _get(session: Session, loop_id: str) -> Loop:
-    loop = session.get(Loop, loop_id)
-    if loop is None:
-        raise no_loop(loop_id)
-    return loop
-
-
 def _view(backend: Backend, session: Session, loop: Loop) -> LoopView:
     return loop_views(session, [loop], backend.settings.stale_after_s)[0]
-
-
-def _metrics(session: Session, loop_ids: Sequence[str]) -> list[tuple[str, int, str, float]]:
-    rows = session.execute(
-        select(MetricValue.loop_id, MetricValue.generation, MetricValue.name, MetricValue.value)
-        .where(MetricValue.loop_id.in_(loop_ids), MetricValue.value.is_not(None))
-        .order_by(MetricValue.loop_id, MetricValue.name, MetricValue.generation)
-    )
-    return [(loop_id, generation, name, value) for loop_id, generation, name, value in rows if value is not None]
 
 
 def _stop(session: Session, loop: Loop) -> None:

@@ -28,6 +28,24 @@ class Settings(BaseSettings):
     cpu_workers: int = Field(
         0, ge=0, le=256, description="Processes for physics; 0 = one less than there are cores, at least two."
     )
+    artifacts_url: str = Field(
+        "", description="Where artifacts lie: empty = the data folder; or file:///folder, or s3://bucket/prefix."
+    )
+    s3_endpoint: str = Field("", description="Address of an S3 service other than Amazon's; keys as AWS_* variables.")
+    hosts: str = Field(
+        "", description="Names, comma-separated, under which browsers may reach this server, besides its addresses."
+    )
+    session_hours: float = Field(12.0, gt=0, le=24 * 90, description="How long a log-in lasts.")
+    hang_after_s: float = Field(
+        900.0,
+        ge=5,
+        description="A stage that says nothing of progress for so long counts as hung; its worker is ended.",
+    )
+    max_active_loops: int = Field(1000, ge=1, description="Loops of one user that may be queued or running at once.")
+    max_samples: int = Field(100_000, ge=16, description="Most samples of a loop: real, measured, or synthetic.")
+    max_frames: int = Field(20_000, ge=16, description="Most frames of an uploaded motion.")
+    min_free_mb: float = Field(300.0, ge=0, description="Disk space that launching and working leave free.")
+    log_format: Literal["text", "json"] = Field("text", description="Of logs: for people, or one JSON object a line.")
     upload_limit_mb: int = Field(64, ge=1, le=4096, description="Largest file that can be uploaded.")
     stale_after_s: float = Field(
         15.0, ge=1, le=600, description="Silence after which a worker counts as lost and its stage is taken up again."

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from sqlalchemy import case, func, select, update
 from sqlalchemy.orm import Session
 
+from backend import tripping
 from backend.context import Backend
 from backend.journal import bump, finite, lock_loop, note, touch
 from backend.parts import domain_part
@@ -171,10 +172,12 @@ def in_blocks(config: LoopConfig) -> bool:
 
 def add_stage(session: Session, loop: Loop, config: LoopConfig, t: int, stage: str, parts: int) -> list[Message]:
     """Queue one stage in so many parts."""
-    now = utc_now()
+    now, queue = utc_now(), queue_of(config, stage)
     for part in range(parts):
-        session.add(Stage(loop_id=loop.id, generation=t, stage=stage, part=part, state="queued", sent_at=now))
-    return [Message(loop.id, t, stage, part, queue_of(config, stage)) for part in range(parts)]
+        session.add(
+            Stage(loop_id=loop.id, generation=t, stage=stage, part=part, queue=queue, state="queued", sent_at=now)
+        )
+    return [Message(loop.id, t, stage, part, queue) for part in range(parts)]
 
 
 def fail(backend: Backend, lease: Lease, error: Exception, traceback: str) -> None:
@@ -227,8 +230,9 @@ def settle(session: Session, loop: Loop) -> bool:
     session.flush()
     if loop.state != "cancelling" or running_parts(session, loop):
         return False
-    loop.state, loop.finished_at = "cancelled", utc_now()
-    note(session, loop, "cancelled", "Cancelled. What was recorded is kept; resume goes on from there.")
+    loop.state, loop.finished_at = "stopped" if loop.stop else "cancelled", utc_now()
+    if not loop.stop:
+        note(session, loop, "cancelled", "Cancelled. What was recorded is kept; resume goes on from there.")
     return True
 
 
@@ -409,6 +413,7 @@ def _record(session: Session, loop: Loop, config: LoopConfig, t: int) -> None:
             note(session, loop, "rejected", f"Generation {t}: {told}", t)
         loop.generation = max(loop.generation, t)
         session.flush()
+        tripping.watch(session, loop, config, [t])
     end_if_complete(session, loop, config)
 
 

@@ -64,6 +64,12 @@ class Loop(Base):
     state: Mapped[str] = mapped_column(String(16))
     generation: Mapped[int] = mapped_column(default=-1)  # highest recorded, -1 before the first
     error: Mapped[dict[str, Any] | None]
+    owner: Mapped[str] = mapped_column(String(64), default="")  # who launched it; "" without log-in
+    priority: Mapped[int] = mapped_column(default=0)  # higher ones are served first
+    served_at: Mapped[datetime | None]  # when a worker last took a part of it: turns are by this
+    trouble: Mapped[dict[str, Any] | None]  # what it waits for (code, message, hint), while it does
+    stop: Mapped[dict[str, Any] | None]  # the tripwire that stopped it (rule, sentence, generation)
+    disarmed: Mapped[list[Any] | None]  # tripwires that a person has resumed past
     revision: Mapped[int] = mapped_column(BigInteger, default=0)
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
@@ -141,17 +147,19 @@ class Stage(Base):
     """One part of one stage, from the moment that it could start. ``token`` is the fence: who holds it may publish."""
 
     __tablename__ = "stages"
-    __table_args__ = (Index(None, "state"),)
+    __table_args__ = (Index(None, "state", "queue"),)
 
     loop_id: Mapped[str] = _loop_id()
     generation: Mapped[int] = mapped_column(primary_key=True)
     stage: Mapped[str] = mapped_column(String(16), primary_key=True)  # of core.loop, or "block": all of them
     part: Mapped[int] = mapped_column(primary_key=True)
+    queue: Mapped[str] = mapped_column(String(8), default="")  # which workers may take it: gpu or cpu
     state: Mapped[str] = mapped_column(String(16))  # queued, running, done, failed
     attempt: Mapped[int] = mapped_column(default=0)
     token: Mapped[str] = mapped_column(String(32), default="")
     worker: Mapped[str] = mapped_column(default="")
     sent_at: Mapped[datetime]  # when a message was last sent for it
+    retry_at: Mapped[datetime | None]  # not to be taken before, after trouble that time may cure
     heartbeat_at: Mapped[datetime | None]
     started_at: Mapped[datetime | None]
     finished_at: Mapped[datetime | None]
@@ -173,6 +181,7 @@ class AuditJob(Base):
     attempt: Mapped[int] = mapped_column(default=0)
     token: Mapped[str] = mapped_column(String(32), default="")
     worker: Mapped[str] = mapped_column(default="")
+    owner: Mapped[str] = mapped_column(String(64), default="")
     created_at: Mapped[datetime]
     sent_at: Mapped[datetime]
     heartbeat_at: Mapped[datetime | None]
@@ -216,3 +225,74 @@ class Leader(Base):
     name: Mapped[str] = mapped_column(String(32), primary_key=True)
     holder: Mapped[str]
     until: Mapped[datetime]
+
+
+class User(Base):
+    """Somebody who may log in. While there is no user at all, whoever reaches the server may do everything."""
+
+    __tablename__ = "users"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    role: Mapped[str] = mapped_column(String(16))  # of backend.gate.ROLES
+    password_hash: Mapped[str]  # argon2id, with its parameters
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+
+
+def _user() -> Mapped[str]:
+    return mapped_column(String(64), ForeignKey("users.name", ondelete="CASCADE"))
+
+
+class ApiToken(Base):
+    """A key for programs. Only the SHA-256 of its 32 random bytes is kept: they need no slow hash."""
+
+    __tablename__ = "tokens"
+    __table_args__ = (Index(None, "digest", unique=True),)
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    user: Mapped[str] = _user()
+    label: Mapped[str] = mapped_column(default="")
+    role: Mapped[str] = mapped_column(String(16))  # never more than its user's
+    digest: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+    used_at: Mapped[datetime | None]
+
+
+class LoginSession(Base):
+    """A browser that has logged in, by the SHA-256 of its cookie."""
+
+    __tablename__ = "sessions"
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    user: Mapped[str] = _user()
+    created_at: Mapped[datetime]
+    expires_at: Mapped[datetime]
+
+
+class LoginFailure(Base):
+    """A log-in that failed: rows of the last minutes say who has to wait."""
+
+    __tablename__ = "login_failures"
+    __table_args__ = (Index(None, "at"),)
+
+    id: Mapped[int] = mapped_column(primary_key=True, autoincrement=True)
+    name: Mapped[str] = mapped_column(String(64))
+    address: Mapped[str] = mapped_column(String(64))
+    at: Mapped[datetime]
+
+
+class WorkerProcess(Base):
+    """A process that works on queues, or serves pages, as it last said itself."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(primary_key=True)  # host:pid, as in stages
+    queues: Mapped[str]  # "gpu", "cpu", "gpu,cpu"; "" for a server
+    host: Mapped[str]
+    pid: Mapped[int]
+    device: Mapped[str]
+    facts: Mapped[dict[str, Any]]  # versions, memory, what it does
+    started_at: Mapped[datetime]
+    seen_at: Mapped[datetime]
+    stopped_at: Mapped[datetime | None]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from backend import parts
+from backend import measures, parts
 from core.config import LoopConfig, PartConfig, parse
 from core.errors import InvalidConfig
 from model.theory import THEORIES, Theory
@@ -136,7 +136,7 @@ def of_loop(backend: "Backend", loop_id: str, constants: Constants | None = None
     from backend import loops
 
     config = LoopConfig.model_validate(loops.show_loop(backend, loop_id).config)
-    measured = loops.curves(backend, [loop_id]).get(loop_id, {})
+    measured = measures.curves(backend, [loop_id]).get(loop_id, {})
     return TheoryAnswer(
         lines=lines(config, config.generations, constants, measured),
         thresholds=thresholds(config, constants),

@@ -16,7 +16,7 @@ from core.config import LoopConfig
 from core.errors import UnknownPart
 from core.loop import stages_of
 
-State = Literal["queued", "running", "cancelling", "cancelled", "interrupted", "failed", "done"]
+State = Literal["queued", "running", "cancelling", "cancelled", "stopped", "interrupted", "failed", "done"]
 ACTIVE = ("queued", "running", "cancelling", "interrupted")
 DOING = {
     "synthesize": "Sampling the training set of",
@@ -55,6 +55,15 @@ class ErrorView(View):
     generation: int | None = None
 
 
+class StopView(View):
+    """The tripwire that stopped a loop. ``best``: the generation that it was rolled back to, where it was."""
+
+    rule: str
+    sentence: str
+    generation: int
+    best: int | None = None
+
+
 class LoopView(View):
     """A loop as everybody sees it.
 
@@ -63,6 +72,7 @@ class LoopView(View):
         latest: metrics of that generation.
         headline: the metric that its domain is told by first.
         history: that metric by generation, for a small curve: of a long loop only some generations.
+        trouble: what an active loop waits for (disk, database), None where nothing is wrong.
     """
 
     id: str
@@ -85,6 +95,10 @@ class LoopView(View):
     headline: str = ""
     history: list[float] = []
     deleted: bool
+    owner: str = ""
+    priority: int = 0
+    trouble: ErrorView | None = None
+    stop: StopView | None = None
     revision: int
 
 
@@ -161,7 +175,9 @@ def _view(
         created_at=loop.created_at, started_at=loop.started_at, finished_at=loop.finished_at,
         updated_at=loop.updated_at, latest=latest, headline=_headline(loop.config),
         history=history,
-        deleted=loop.deleted_at is not None, revision=loop.revision,
+        deleted=loop.deleted_at is not None, owner=loop.owner, priority=loop.priority,
+        trouble=ErrorView.model_validate(loop.trouble) if loop.trouble and state in ACTIVE else None,
+        stop=StopView.model_validate(loop.stop) if loop.stop else None, revision=loop.revision,
     )  # fmt: skip
 
 
@@ -177,6 +193,10 @@ def _sentence(
         return "Cancelling: the running stage stops in a moment"
     if state == "cancelled":
         return f"Cancelled {reached}"
+    if state == "stopped":
+        return f"Stopped {reached}: {(loop.stop or {}).get('sentence', 'by a rule of its own')}"
+    if loop.trouble and state in ("queued", "interrupted"):
+        return f"Waits: {loop.trouble.get('message', 'something is wrong')}"
     if state == "interrupted":
         silent = f" for {silence_s:.0f} s" if silence_s is not None else ""
         return f"Interrupted: the worker has not been heard of{silent}; it will be picked up again"

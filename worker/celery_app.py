@@ -4,13 +4,13 @@ import logging
 import mmap
 import os
 import socket
-import sys
 import threading
 from collections.abc import Callable
 from functools import cached_property
 from importlib import import_module
 from typing import Any
 
+from backend import logs
 from backend.context import Backend, open_backend
 from backend.queue import CPU, GPU, celery_app
 from backend.settings import Settings
@@ -78,8 +78,7 @@ def run_worker(settings: Settings, queues: str, *, warm: bool = True) -> int:
     threads = min(4, max(1, cores // 2)) if solo else 1
     os.nice(2 if solo else 5)  # the server answers first, then the chain of generations, then what is plentiful
     os.environ["OMP_NUM_THREADS"] = str(threads)
-    logging.basicConfig(stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    logging.getLogger("alembic").setLevel(logging.WARNING)
+    logs.configure(settings, "worker")
     open_backend(settings).close()  # migrated before anybody works
     process = Process(settings, settings.device if solo else "cpu")
     app = create_app(settings, process)

@@ -16,6 +16,7 @@ from app.pages.page import Page, Query, ids_of, quiet
 from app.plots import BANDS, small_multiples
 from app.series import AUTO, Curves, TraceKeeper
 from backend import loops as verbs
+from backend import measures
 from core.errors import LoopscopeError
 from core.protocols import Metric
 from model.domains import DOMAINS, all_metrics
@@ -89,7 +90,7 @@ def build(backend: "Backend", address: Any) -> Page:
             words = EMPTY if not verbs.list_loops(backend, limit=1) else NONE_CHOSEN
             return [gr.skip(), "", {"charts": [], "empty": words}, NO_CHARTS, "", ""]
         groups = group_loops(views, asked.by)
-        curves = verbs.curves(backend, [view.id for view in views])
+        curves = measures.curves(backend, [view.id for view in views])
         traces = keeper.of(backend, views)
         floors = _floors(backend, views)
         offered = offered_metrics(views, curves)
@@ -208,7 +209,7 @@ def _floors(backend: "Backend", views: "Sequence[LoopView]") -> dict[str, list[f
         if view.generation < 0:
             continue
         try:
-            found = verbs.floor(backend, view.id)
+            found = measures.floor(backend, view.id)
         except LoopscopeError:
             continue
         if found:

@@ -13,7 +13,7 @@ from app.pages.sampledetail import across_detail, one_loop_detail
 from app.theme import ARM_COLOURS
 from app.viewer_embed import Choice, Kind, Start
 from backend import loops as verbs
-from backend import panels
+from backend import measures, panels
 from core.errors import LoopscopeError
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ def _across(backend: "Backend", keys: Sequence[str], index: int, t: int, start: 
         index = min(index, min(len(p.samples) for *_, p in rows if p is not None) - 1)
     spec = viewer_embed.across_loops(rows, t, index, last=last, start=start)
     tails = previews.tails_of([view for view, _ in pairs], viewer_embed.pane_colours(pairs), t, last=last)
-    curves = verbs.curves(backend, [view.id for view, _ in pairs])
+    curves = measures.curves(backend, [view.id for view, _ in pairs])
     fids = {key: dict(metrics.get("fid", ())) for key, metrics in curves.items()}
     at_t = {key: by_generation[t] for key, by_generation in fids.items() if t in by_generation}
     return [slider, samples, spec, tails, across_detail(rows, t, index, at_t)]
@@ -258,7 +258,7 @@ def _samples(panel: "PanelView") -> Any:
 
 def _floor(backend: "Backend", view: "LoopView") -> dict[str, list[float]]:
     try:
-        return verbs.floor(backend, view.id) if view.generation >= 0 else {}
+        return measures.floor(backend, view.id) if view.generation >= 0 else {}
     except LoopscopeError:
         return {}
 

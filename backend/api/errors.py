@@ -10,11 +10,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
+from backend.gate import Forbidden, NotSignedIn
 from core.errors import Conflict, DataMissing, InvalidConfig, InvalidMotion, LoopscopeError, NotFound
 
 log = logging.getLogger(__name__)
 
 STATUS: tuple[tuple[type[LoopscopeError], int], ...] = (
+    (NotSignedIn, 401),
+    (Forbidden, 403),
     (NotFound, 404),
     (Conflict, 409),
     (InvalidConfig, 422),

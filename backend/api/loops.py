@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from backend import loops, parts
+from backend import loops, measures, parts
 from backend.api.context import Context, LoopId
 from backend.paths import confined
 from backend.views import EventView, GenerationView, LoopView
@@ -105,7 +105,7 @@ def events(backend: Context, loop_id: LoopId, limit: Annotated[int, Query(ge=1, 
 
 @router.get("/loops/{loop_id}/floor", summary="Metrics of held-out real samples: what a perfect model would reach")
 def floor(backend: Context, loop_id: LoopId) -> dict[str, list[float]]:
-    return loops.floor(backend, loop_id)
+    return measures.floor(backend, loop_id)
 
 
 @router.get("/loops/{loop_id}/traces", summary="Metrics of each seed that runs in one loop, by generation")
@@ -115,7 +115,7 @@ def traces(
     metric: Annotated[str | None, Query(max_length=64, description="Only this one.")] = None,
 ) -> dict[str, list[tuple[int, list[float | None]]]]:
     loops.show_loop(backend, loop_id)  # says so where there is none
-    return loops.traces(backend, [loop_id], metric).get(loop_id, {})
+    return measures.traces(backend, [loop_id], metric).get(loop_id, {})
 
 
 @router.get("/curves", summary="Metrics by generation of several loops")
@@ -126,4 +126,4 @@ def curves(
     ids = [part.strip() for part in wanted.split(",") if part.strip()]
     if not ids:
         raise InvalidConfig("No loop is named.", "Give identifiers as ?loops=a,b.", "loops")
-    return loops.curves(backend, ids)
+    return measures.curves(backend, ids)

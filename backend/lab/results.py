@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict
 
-from backend import loops, theory
+from backend import loops, measures, theory
 from backend.lab.card import Card
 from backend.lab.findings import ArmFindings, Findings, Values, Verdict
 from backend.lab.launching import configured, label_of
@@ -110,7 +110,7 @@ class Pooled(Mapping[str, Mapping[int, Values]]):
 
     def __getitem__(self, metric: str) -> Mapping[int, Values]:
         if metric not in self._read:
-            rows = loops.traces(self._backend, self._ids, metric)
+            rows = measures.traces(self._backend, self._ids, metric)
             each = [dict(rows.get(loop_id, {}).get(metric, ())) for loop_id in self._ids]
             common = set.intersection(*(set(points) for points in each))  # a mean over fewer seeds would jump
             self._read[metric] = {

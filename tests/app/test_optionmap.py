@@ -8,7 +8,7 @@ from app.groups import group_loops
 from app.optionmap import Place, option_maps
 from app.overlay import overlay_of
 from app.series import TraceKeeper
-from backend import loops
+from backend import measures
 from backend.context import Backend
 from model.domains import all_metrics
 from tests.app.seedloops import gaussian, keep_seeds
@@ -19,7 +19,7 @@ W2 = all_metrics()["w2"]
 def chart(backend: Backend, lams: tuple[float, ...], **options: Any) -> list[dict[str, Any]]:
     views = [keep_seeds(backend, gaussian(lam=lam, seed=k), "sweep", last=4 + k % 2) for k, lam in enumerate(lams)]
     views = [view.model_copy(update={"config": view.config | {"seed": 0}}) for view in views]
-    groups, curves = group_loops(views), loops.curves(backend, [view.id for view in views])
+    groups, curves = group_loops(views), measures.curves(backend, [view.id for view in views])
     told = overlay_of(groups, curves)
     found = option_maps(groups, curves, {"w2": [0.1]}, [W2], traces=TraceKeeper().of(backend, views), overlay=told,
                         **options)  # fmt: skip
@@ -49,7 +49,7 @@ def test_two_loops_are_no_map(backend: Backend) -> None:
 
 def test_loops_that_differ_in_more_are_no_map(backend: Backend) -> None:
     views = [keep_seeds(backend, gaussian(lam=lam, n=n), "x") for lam, n in ((0.1, 50), (0.2, 60), (0.3, 70))]
-    curves = loops.curves(backend, [view.id for view in views])
+    curves = measures.curves(backend, [view.id for view in views])
     assert option_maps(group_loops(views), curves, {}, [W2])["charts"] == []
 
 

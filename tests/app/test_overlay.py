@@ -7,7 +7,7 @@ import pytest
 from app.groups import group_loops
 from app.overlay import NOTHING, Overlay, overlay_of, theory_fold
 from app.plots import small_multiples
-from backend import loops
+from backend import measures
 from backend.context import Backend
 from backend.theory import lines
 from model.domains import all_metrics
@@ -20,7 +20,7 @@ METRICS = all_metrics()
 def overlay(backend: Backend) -> Overlay:
     """Of a loop that replaces (theory speaks of it) and one that augments with correction."""
     views = [keep_seeds(backend, gaussian(), "replace"), keep_seeds(backend, gaussian(lam=0.5, gamma=1.0), "<b>toy")]
-    return overlay_of(group_loops(views), loops.curves(backend, [view.id for view in views]))
+    return overlay_of(group_loops(views), measures.curves(backend, [view.id for view in views]))
 
 
 def test_a_curve_is_what_the_theory_says_for_the_loop(overlay: Overlay) -> None:
@@ -63,7 +63,7 @@ def test_mixed_settings_in_one_line_have_no_theory(backend: Backend) -> None:
 
 def test_a_chart_draws_theory_in_ink_with_dashes_by_kind(backend: Backend) -> None:
     view = keep_seeds(backend, gaussian(), "replace")
-    groups, curves = group_loops([view]), loops.curves(backend, [view.id])
+    groups, curves = group_loops([view]), measures.curves(backend, [view.id])
     chart = small_multiples(groups, curves, {}, [METRICS["variance"]], overlay=overlay_of(groups, curves))["charts"][0]
     drawn = [trace for trace in chart["data"] if trace["meta"]["role"] == "theory"]
     assert drawn and {trace["line"]["color"] for trace in drawn} == {"ink"}
@@ -76,7 +76,7 @@ def test_a_chart_draws_theory_in_ink_with_dashes_by_kind(backend: Backend) -> No
 
 def test_a_bound_that_explodes_does_not_press_the_lines_flat(backend: Backend) -> None:
     views = [keep_seeds(backend, gaussian(lam=0.9, gamma=0.0, data={"kind": "normal", "options": {}}), "far", last=20)]
-    groups, curves = group_loops(views), loops.curves(backend, [views[0].id])
+    groups, curves = group_loops(views), measures.curves(backend, [views[0].id])
     overlay = overlay_of(groups, curves)
     top = max(value for drawn in overlay.of("w2") for _, value in drawn.view.points)
     highest = max(value for _, value in curves[views[0].id]["w2"])

@@ -13,7 +13,7 @@ from app.pages.finals import finals_table, legend
 from app.pages.looprows import loop_detail, loop_table
 from app.pages.loops import matches
 from app.pages.sampledetail import across_detail, measure_title, one_loop_detail, outcome_words
-from backend import loops, parts
+from backend import loops, measures, parts
 from backend.context import Backend
 from backend.presets import PRESETS, launch_preset
 from backend.views import LoopView, PanelSampleView, PanelView, RunningStage
@@ -37,7 +37,7 @@ RENDERINGS: dict[str, Callable[[Backend, LoopView], str]] = {
     "detail": lambda b, view: loop_detail(view, loops.generations(b, view.id), loops.events(b, view.id)),
     "legend": lambda _, view: legend(group_loops([view])),
     "finals": lambda b, view: finals_table(
-        group_loops([view]), loops.curves(b, [view.id]), FLOOR, list(METRICS.values())
+        group_loops([view]), measures.curves(b, [view.id]), FLOOR, list(METRICS.values())
     ),
     "across": lambda b, view: across_detail([(view, "raw", loops.panel(b, view.id, 1))], 1, 0, {view.id: 8.5}),
     "one loop": lambda b, view: one_loop_detail(view, loops.panel(b, view.id, 1), 0),
@@ -208,7 +208,7 @@ def test_seeds_become_a_group_of_their_own(backend: Backend) -> None:
 def test_finals_tell_the_difference_to_real_only(backend: Backend) -> None:
     drifts = (0.5, 0.2, 0.0)
     views = [record(backend, v, 2, drift=d) for v, d in zip(launch_preset(backend, "demo"), drifts, strict=True)]
-    curves = loops.curves(backend, [view.id for view in views])
+    curves = measures.curves(backend, [view.id for view in views])
     html = finals_table(group_loops(views), curves, FLOOR, [METRICS["fid"]])
     raw, real = (curves[views[i].id]["fid"][-1][1] for i in (0, 2))
     assert f"+{raw - real:.3g}" in html and "ls-delta-worse" in html and "Held-out real data" in html

@@ -9,7 +9,7 @@ from app.groups import group_loops
 from app.pages.finals import legend
 from app.plots import apart, small_multiples
 from app.series import TraceKeeper
-from backend import loops
+from backend import loops, measures
 from backend.context import Backend
 from backend.presets import launch_preset
 from backend.views import LoopView
@@ -27,7 +27,7 @@ def recorded(backend: Backend, key: str, last: int = 3) -> list[LoopView]:
 
 
 def chart(backend: Backend, views: list[LoopView], name: str = "fid", **options: Any) -> dict[str, Any]:
-    curves = loops.curves(backend, [view.id for view in views])
+    curves = measures.curves(backend, [view.id for view in views])
     found = small_multiples(group_loops(views), curves, FLOOR, [METRICS[name]], **options)["charts"]
     assert len(found) == 1
     one: dict[str, Any] = found[0]
@@ -43,7 +43,7 @@ def test_one_mean_line_per_group_in_the_groups_colour(backend: Backend) -> None:
     lines = role(chart(backend, views), "mean")
     assert [line["line"]["color"] for line in lines] == [group.colour for group in group_loops(views)]
     assert lines[0]["x"] == [0, 1, 2, 3]
-    assert lines[0]["y"] == [y for _, y in loops.curves(backend, [views[0].id])[views[0].id]["fid"]]
+    assert lines[0]["y"] == [y for _, y in measures.curves(backend, [views[0].id])[views[0].id]["fid"]]
 
 
 def test_seeds_are_drawn_behind_their_mean_with_a_band(backend: Backend) -> None:
@@ -112,7 +112,7 @@ def test_a_logarithmic_abscissa_counts_iterations_and_leads_to_generations(backe
 def test_of_many_seeds_some_are_drawn_and_it_is_said(backend: Backend) -> None:
     view = keep_seeds(backend, gaussian(), "many", last=3)
     groups, traces = group_loops([view]), TraceKeeper().of(backend, [view])
-    curves = loops.curves(backend, [view.id])
+    curves = measures.curves(backend, [view.id])
     metric = all_metrics()["w2"]
     figure = small_multiples(groups, curves, {}, [metric], band="auto", traces=traces)["charts"][0]
     (seeds,) = role(figure, "seed")
@@ -124,7 +124,7 @@ def test_of_many_seeds_some_are_drawn_and_it_is_said(backend: Backend) -> None:
 def test_many_lines_stand_alone_with_their_bands(backend: Backend) -> None:
     views = [keep_seeds(backend, gaussian(lam=0.1 * (k + 1)), "sweep", last=2) for k in range(7)]
     groups, traces = group_loops(views), TraceKeeper().of(backend, views)
-    curves = loops.curves(backend, [view.id for view in views])
+    curves = measures.curves(backend, [view.id for view in views])
     figure = small_multiples(groups, curves, {}, [all_metrics()["w2"]], traces=traces)["charts"][0]
     assert not role(figure, "seed") and len(role(figure, "band")) == 7
     assert "too many lines" in legend(groups)

@@ -5,7 +5,7 @@ import pytest
 
 from app.groups import Group, group_loops
 from app.series import BANDS, FEW_SEEDS, Series, TraceKeeper, series_of
-from backend import loops
+from backend import loops, measures
 from backend.context import Backend
 from tests.app.seedloops import SEEDS, gaussian, keep_seeds, values_of
 
@@ -24,7 +24,7 @@ def group_of(backend: Backend, *names: str) -> Group:
 def test_a_loop_of_many_seeds_contributes_them_all(backend: Backend) -> None:
     group = group_of(backend, "one", "two")
     ids = [view.id for view in group.loops]
-    found = series_of(group, loops.curves(backend, ids), "w2", TraceKeeper().of(backend, group.loops))
+    found = series_of(group, measures.curves(backend, ids), "w2", TraceKeeper().of(backend, group.loops))
     assert found is not None and found.values.shape == (5, 2 * SEEDS)
     wanted = np.concatenate([values_of(k, 4, SEEDS) for k in (0, 1)], axis=1)
     np.testing.assert_allclose(found.mean, wanted.mean(1))
@@ -34,7 +34,7 @@ def test_a_loop_of_many_seeds_contributes_them_all(backend: Backend) -> None:
 
 def test_without_traces_a_loop_is_one_seed(backend: Backend) -> None:
     group = group_of(backend, "one", "two")
-    found = series_of(group, loops.curves(backend, [view.id for view in group.loops]), "w2")
+    found = series_of(group, measures.curves(backend, [view.id for view in group.loops]), "w2")
     assert found is not None and found.values.shape == (5, 2)
 
 

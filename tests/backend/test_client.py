@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from app.targets import Target
-from backend import loops
+from backend import loops, measures
 from backend.client import Client, Unreachable
 from backend.context import Backend
 from backend.local import Local
@@ -48,8 +48,8 @@ def test_what_loops_left_behind(both: tuple[Backend, Client]) -> None:
     keep_motions(backend, loop, last=0)
     assert client.generations(loop.id) == loops.generations(backend, loop.id)
     assert client.events(loop.id) == loops.events(backend, loop.id)
-    assert client.floor(loop.id) == loops.floor(backend, loop.id)
-    assert client.curves([loop.id]) == loops.curves(backend, [loop.id])
+    assert client.floor(loop.id) == measures.floor(backend, loop.id)
+    assert client.curves([loop.id]) == measures.curves(backend, [loop.id])
     assert client.panel(loop.id, 0) == loops.panel(backend, loop.id, 0)
     assert client.panel_file(loop.id, 0, "raw", 1, "lsm")[:4] == b"LSM1"
     for form in ("json", "csv"):

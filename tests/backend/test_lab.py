@@ -8,7 +8,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from backend import lab, loops, parts, theory
+from backend import lab, loops, measures, parts, theory
 from backend.api import PREFIX, create_api
 from backend.context import Backend
 from backend.lab import CARDS
@@ -151,7 +151,7 @@ def test_a_result_has_curves_bands_theory_and_verdicts(backend: Backend) -> None
     fit = 10 / (20 - 10 - 1)
     assert replace.theory == pytest.approx([fit, 2 * fit, 3 * fit, 4 * fit])
     assert accumulate.theory is not None and subsample.theory is None
-    traces = loops.traces(backend, [views[0].id])[views[0].id]["test_error"]
+    traces = measures.traces(backend, [views[0].id])[views[0].id]["test_error"]
     values = np.array(traces[2][1], np.float64)
     assert replace.mean[2] == pytest.approx(values.mean()) and replace.std[2] == pytest.approx(values.std(ddof=1))
     assert any(v.agrees is not None for v in found.verdicts)

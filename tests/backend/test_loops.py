@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from sqlalchemy import event, func, select
 
-from backend import loops, stages
+from backend import loops, measures, stages
 from backend.context import Backend
 from backend.queue import ListQueue
 from backend.shelf import SqlShelf
@@ -54,7 +54,7 @@ def test_launch_refuses_what_cannot_run(backend: Backend) -> None:
 
 
 @pytest.mark.parametrize("verb", [loops.show_loop, loops.cancel, loops.resume, loops.delete, loops.restore,
-                                  loops.generations, loops.events, loops.floor])  # fmt: skip
+                                  loops.generations, loops.events, measures.floor])  # fmt: skip
 def test_an_unknown_id_is_named(backend: Backend, verb: Any) -> None:
     with pytest.raises(NotFound, match="nobody"):
         verb(backend, "nobody")
@@ -198,7 +198,7 @@ def test_groups_and_curves(backend: Backend) -> None:
     b = loops.launch(backend, toy_config(), group="g").id
     assert [v.id for v in loops.list_loops(backend, group="g")] == [b]
     assert [v.id for v in loops.list_loops(backend)] == [b, a]
-    assert loops.curves(backend, [a, b, "nobody"]) == {a: {"fid": [(0, 4.0), (1, 4.0), (2, 4.0)]}}
+    assert measures.curves(backend, [a, b, "nobody"]) == {a: {"fid": [(0, 4.0), (1, 4.0), (2, 4.0)]}}
     view = loops.show_loop(backend, a)
     assert view.latest == {"fid": 4.0}
 

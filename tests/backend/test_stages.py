@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select
 
-from backend import loops, stages
+from backend import loops, measures, stages
 from backend.context import Backend
 from backend.shelf import Pending, SqlShelf
 from backend.stages import Lease
@@ -46,7 +46,7 @@ def test_seconds_of_parts_are_summed_and_nan_is_left_out(backend: Backend) -> No
     record = loops.generations(backend, loop.id)[1]
     assert record.seconds["correct"] == pytest.approx(4.5)
     assert record.metrics == {"fid": 4.0}
-    assert loops.floor(backend, loop.id) == {"fid": [1.0, 2.0]}
+    assert measures.floor(backend, loop.id) == {"fid": [1.0, 2.0]}
 
 
 def test_the_next_stage_waits_for_the_last_part(backend: Backend) -> None:

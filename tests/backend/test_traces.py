@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from backend import loops
+from backend import loops, measures
 from backend.client import Client
 from tests.backend.lightloops import light
 from tests.backend.serving import Bridge, served
@@ -18,7 +18,7 @@ def test_traces_are_had_over_http(tmp_path: Path) -> None:
         assert client.traces(loop.id) == {}
         assert run_stage(backend, loop.id, 0, "block", 0)
         everything = client.traces(loop.id)
-        assert everything == loops.traces(backend, [loop.id])[loop.id]
+        assert everything == measures.traces(backend, [loop.id])[loop.id]
         assert {len(values) for curve in everything.values() for _, values in curve} == {3}
         assert client.traces(loop.id, "std") == {"std": everything["std"]}
         assert client.traces(loop.id, "nothing") == {}

@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 import worker.block
-from backend import loops, stages
+from backend import loops, measures, stages
 from backend.context import Backend
 from backend.parts import check
 from backend.queue import CPU, ListQueue
@@ -104,23 +104,23 @@ def test_every_kept_item_is_found_in_the_block_that_made_it(backend: Backend) ->
     for t, name in ((0, "raw"), (3, "nothing"), (9, "panel-raw")):
         with pytest.raises(DataMissing):
             shelf.load(t, name)
-    assert loops.floor(backend, loop_id) == {"mean": [0.0, 1 / 16]}
+    assert measures.floor(backend, loop_id) == {"mean": [0.0, 1 / 16]}
 
 
 def test_traces_are_the_values_of_each_seed(backend: Backend) -> None:
     loop_id = done(backend, light_config(generations=3))
-    traces = loops.traces(backend, [loop_id, "nobody"])[loop_id]
-    curves = loops.curves(backend, [loop_id])[loop_id]
+    traces = measures.traces(backend, [loop_id, "nobody"])[loop_id]
+    curves = measures.curves(backend, [loop_id])[loop_id]
     assert traces.keys() == curves.keys() == {"mean", "std", "tail"}
     for name, curve in curves.items():
         assert [t for t, _ in traces[name]] == [0, 1, 2, 3]
         assert [np.mean(values) for _, values in traces[name]] == [value for _, value in curve]  # type: ignore[arg-type]
-    assert loops.traces(backend, [loop_id], "std") == {loop_id: {"std": traces["std"]}}
+    assert measures.traces(backend, [loop_id], "std") == {loop_id: {"std": traces["std"]}}
 
 
 def test_the_trace_of_one_seed_is_its_curve(backend: Backend) -> None:
     loop_id = done(backend, light_config(replicates=1))
-    traces, curves = loops.traces(backend, [loop_id], "std"), loops.curves(backend, [loop_id])
+    traces, curves = measures.traces(backend, [loop_id], "std"), measures.curves(backend, [loop_id])
     assert traces[loop_id]["std"] == [(t, [value]) for t, value in curves[loop_id]["std"]]
 
 
@@ -239,7 +239,7 @@ def test_work_after_the_lease_was_lost_is_thrown_away(backend: Backend, monkeypa
 def test_the_headline_is_the_first_metric_of_the_domain(backend: Backend) -> None:
     loop_id = done(backend, light_config(generations=200))
     view = loops.show_loop(backend, loop_id)
-    curve = [value for _, value in loops.curves(backend, [loop_id])[loop_id]["std"]]
+    curve = [value for _, value in measures.curves(backend, [loop_id])[loop_id]["std"]]
     assert view.headline == "std"
     assert 50 <= len(view.history) <= 70
     assert view.history[-1] == curve[-1]
