@@ -5,7 +5,7 @@ import pytest
 
 from app.groups import Group, group_loops
 from app.series import BANDS, FEW_SEEDS, Series, TraceKeeper, series_of
-from backend import loops, measures
+from backend import measures
 from backend.context import Backend
 from tests.app.seedloops import SEEDS, gaussian, keep_seeds, values_of
 
@@ -81,7 +81,7 @@ def test_traces_are_read_once_per_generation(backend: Backend, monkeypatch: pyte
     view = keep_seeds(backend, gaussian(), "one")
     keeper = TraceKeeper()
     first = keeper.of(backend, [view])
-    monkeypatch.setattr(loops, "traces", lambda *_: {})
+    monkeypatch.setattr(measures, "traces", lambda *_: {})
     assert keeper.of(backend, [view])[view.id] is first[view.id]
     later = view.model_copy(update={"generation": 5})
     assert keeper.of(backend, [later]) == {view.id: {}}
