@@ -37,7 +37,8 @@ RUN pip install --no-deps --no-build-isolation -e . \
     && install -d -o loopscope -g loopscope /data
 
 USER loopscope
-ENV LOOPSCOPE_HOME=/data LOOPSCOPE_HOST=0.0.0.0 LOOPSCOPE_ALLOW_PUBLIC=1
+# Where no user has been added, it refuses to listen to a network; docker-compose.yml publishes on loopback and says so.
+ENV LOOPSCOPE_HOME=/data LOOPSCOPE_HOST=0.0.0.0
 VOLUME /data
 EXPOSE 7860
 CMD ["loopscope", "serve"]

@@ -186,11 +186,29 @@ def presets(as_json: Json = False, server: Server = "", home: Home = None) -> No
 
 
 @app.command()
-def doctor(as_json: Json = False, home: Home = None) -> None:
-    """Check what this machine has: versions, device, rendering, browser, broker, database, disk, viewer."""
-    from app.doctor import examine
+def doctor(
+    data: Annotated[
+        bool, typer.Option("--data", help="Look for damage in what is kept: rows and files, by name and size.")
+    ] = False,
+    deep: Annotated[bool, typer.Option("--deep", help="With --data: read and verify every byte.")] = False,
+    as_json: Json = False,
+    home: Home = None,
+) -> None:
+    """Check what this machine has: versions, device, rendering, browser, broker, database, artifacts, disk, viewer."""
+    from app.doctor import examine, examine_data
 
-    checks = examine(settings_of(home=home))
+    settings = settings_of(home=home)
+    if data or deep:
+        with storecommands.progress_bar() as tell:
+            findings = examine_data(settings, deep, tell)
+        if as_json:
+            console.print_json({"ok": not findings, "findings": [finding.as_dict() for finding in findings]})
+        elif findings:
+            console.print_table(("", "", "", ""), [(f.kind, f.where, f.what, f.hint) for f in findings])
+        else:
+            console.print_text("Nothing is damaged." if deep else "Nothing is damaged, as far as names and sizes say.")
+        raise typer.Exit(1 if findings else 0)
+    checks = examine(settings)
     if as_json:
         console.print_json({"ok": all(c.ok or not c.needed for c in checks), "checks": [c.as_dict() for c in checks]})
     else:
@@ -198,6 +216,25 @@ def doctor(as_json: Json = False, home: Home = None) -> None:
         rows = [(c.name, marks[c.ok] if c.needed or c.ok else "absent", c.detail, c.hint) for c in checks]
         console.print_table(("", "", "", ""), rows)
     raise typer.Exit(0 if all(c.ok or not c.needed for c in checks) else 1)
+
+
+@app.command()
+def system(as_json: Json = False, home: Home = None) -> None:
+    """Show what works here now: processes, queues, disk, database, broker, last errors."""
+    from app.systemcommand import lines
+    from backend.context import open_backend
+    from backend.observe.observer import Observer
+
+    backend = open_backend(settings_of(home=home))
+    try:
+        found = Observer(backend).system()
+    finally:
+        backend.close()
+    if as_json:
+        console.print_json(found.model_dump(mode="json"))
+    else:
+        for line in lines(found):
+            console.print_text(line)
 
 
 def _database_error(error: Exception) -> LoopscopeError:

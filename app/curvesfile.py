@@ -5,8 +5,7 @@ import io
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
-from backend import loops as verbs
-from backend import measures
+from backend import measures, roster
 from backend.exports import safe_cell
 from model.domains import all_metrics
 
@@ -51,7 +50,7 @@ def seeds_csv(backend: "Backend", loop_ids: Sequence[str]) -> str:
 
 def _views(backend: "Backend", loop_ids: Sequence[str]) -> "dict[str, LoopView]":
     """The loops that there are, in the order asked for."""
-    known = {view.id: view for view in verbs.list_loops(backend)}
+    known = {view.id: view for view in roster.views_of(backend, loop_ids)}
     return {loop_id: known[loop_id] for loop_id in loop_ids if loop_id in known}
 
 
@@ -66,6 +65,6 @@ def _cell(values: Sequence[float | None], k: int) -> object:
 def _written(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(head)
+    writer.writerow([safe_cell(name) for name in head])
     writer.writerows([safe_cell(cell) for cell in row] for row in rows)
     return out.getvalue()

@@ -1,6 +1,7 @@
 """The dashboard: header, tabs, one poll for changes, one address per view."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
 
@@ -11,12 +12,17 @@ from app.markup import notice
 from app.pages import audit, compare, inspect, lab, launch, loops, system
 from app.pages.page import Page, Query, quiet
 from backend import loops as verbs
+from backend import roster
+from backend.api.errors import AWAY, DatabaseAway
+from backend.gate import Actor
 from core.errors import LoopscopeError
 
 if TYPE_CHECKING:
     from backend.context import Backend
 
 POLL_S = 1.5
+UNSEEN, UNOPENED = -1, -2
+"""In place of a revision: what is shown is out of date; the view of the address could not be opened yet."""
 TITLES = {
     "launch": "Launch",
     "loops": "Loops",
@@ -44,7 +50,7 @@ def build_blocks(backend: "Backend") -> gr.Blocks:
         header = widgets.live(header_markup(0, 0), elem_id="header")
         # What must survive a restart of the server lives in the browser, in hidden boxes, not in the session.
         shown = gr.Textbox("", visible="hidden", elem_id="shown-page")
-        seen = gr.Number(-1, visible="hidden", elem_id="seen-revision")
+        seen = gr.Number(UNSEEN, visible="hidden", elem_id="seen-revision")
         address, links = widgets.address(), widgets.navigation()
         tabs: list[gr.Tab] = []
         pages: list[Page] = []
@@ -65,36 +71,48 @@ def build_blocks(backend: "Backend") -> gr.Blocks:
             return [gr.Tabs(selected=wanted.name), wanted.name, urlencode(kept, safe=",:"), *updates]
 
         def load(request: gr.Request) -> list[Any]:
-            return [*go(dict(request.query_params)), _header(backend)]
+            try:
+                return [*go(dict(request.query_params)), _header(backend), gr.skip()]
+            except AWAY:
+                return [*[gr.skip()] * len(view), _trouble(DatabaseAway()), UNOPENED]
 
         def follow(event: gr.EventData) -> list[Any]:
-            return go(dict(parse_qsl(str(widgets.data_of(event).get("query", "")))))
+            try:
+                return go(dict(parse_qsl(str(widgets.data_of(event).get("query", "")))))
+            except AWAY:
+                return [gr.skip()] * len(view)  # the next tick says why
 
         view = [strip, shown, address, *everything]
-        blocks.load(load, None, [*view, header], **quiet())
+        blocks.load(load, None, [*view, header, seen], **quiet())
         links.click(follow, None, view, **quiet())
 
         for tab, page in zip(tabs, pages, strict=True):
             _on_select(tab, page, shown, address)
 
-        def tick(name: str, revision: float, *values: Any) -> list[Any]:
-            nothing = [gr.skip()] * len(everything)
+        def tick(request: gr.Request, name: str, revision: float, *values: Any) -> list[Any]:
+            same = [gr.skip()] * len(view)
             try:
                 now = verbs.revision(backend)
+                still = now == revision
+                if still and not any(page.live for page in pages if page.name == name):
+                    return [gr.skip(), gr.skip(), *same]
+                if revision == UNOPENED:
+                    return [_header(backend), UNSEEN, *go(dict(request.query_params))]
+                updates: list[Any] = []
+                at = 0
+                for page in pages:
+                    mine = values[at : at + len(page.inputs)]
+                    at += len(page.inputs)
+                    updates += page.refresh(*mine) if page.name == name else [gr.skip()] * len(page.outputs)
+                header = gr.skip() if still else _header(backend)
+                return [header, now, *[gr.skip()] * (len(view) - len(everything)), *updates]
             except LoopscopeError as error:
-                return [notice(str(error), kind="error"), gr.skip(), *nothing]
-            if now == revision:
-                return [gr.skip(), gr.skip(), *nothing]
-            updates: list[Any] = []
-            at = 0
-            for page in pages:
-                mine = values[at : at + len(page.inputs)]
-                at += len(page.inputs)
-                updates += page.refresh(*mine) if page.name == name else [gr.skip()] * len(page.outputs)
-            return [_header(backend), now, *updates]
+                return [_trouble(error), UNSEEN, *same]
+            except AWAY:
+                return [_trouble(DatabaseAway()), UNOPENED if revision == UNOPENED else UNSEEN, *same]
 
         gr.Timer(POLL_S).tick(
-            tick, [shown, seen, *(c for page in pages for c in page.inputs)], [header, seen, *everything], **quiet()
+            tick, [shown, seen, *(c for page in pages for c in page.inputs)], [header, seen, *view], **quiet()
         )
     return blocks
 
@@ -102,24 +120,41 @@ def build_blocks(backend: "Backend") -> gr.Blocks:
 def _on_select(tab: gr.Tab, page: Page, shown: Any, address: Any) -> None:
     def select(*values: Any) -> list[Any]:
         query = {"tab": page.name, **page.query(*values)}
-        return [page.name, urlencode(query, safe=",:"), *page.refresh(*values)]
+        try:
+            updates = page.refresh(*values)
+        except AWAY:
+            updates = [gr.skip()] * len(page.outputs)  # the next tick says why
+        return [page.name, urlencode(query, safe=",:"), *updates]
 
     tab.select(select, list(page.inputs), [shown, address, *page.outputs], **quiet())
 
 
-def header_markup(running: int, queued: int) -> str:
+def header_markup(running: int, queued: int, actor: Actor | None = None) -> str:
+    """Brand, what runs, and who is logged in."""
     bits = [f"{running} running"] if running else []
     bits += [f"{queued} queued"] if queued else []
     state = ", ".join(bits) or "idle"
+    who = ""
+    if actor is not None and actor.name:
+        who = (
+            f'<span class="ls-soft" id="who">{escape(actor.name)} ({actor.role})</span>'
+            '<form method="post" action="/logout"><button type="submit" class="ls-button">Log out</button></form>'
+        )
     return (
         '<header class="ls-header"><span class="ls-brand">Loopscope</span>'
         '<span class="ls-soft">self-consuming training loops of generative models</span>'
         f'<span class="ls-right"><span class="ls-pill" id="running-count" data-busy="{str(bool(bits)).lower()}" '
-        f'role="status">{state}</span><button type="button" class="ls-button" data-theme-toggle '
+        f'role="status">{state}</span>{who}<button type="button" class="ls-button" data-theme-toggle '
         'aria-label="Switch between light and dark">Light / dark</button></span></header>'
     )
 
 
+def _trouble(error: LoopscopeError) -> str:
+    """The header while nothing can be shown anew."""
+    return header_markup(0, 0).replace(">idle<", ">no answer<") + notice(str(error), kind="error")
+
+
 def _header(backend: "Backend") -> str:
-    states: Sequence[str] = [view.state for view in verbs.list_loops(backend)]
-    return header_markup(sum(s in ("running", "cancelling") for s in states), states.count("queued"))
+    found = roster.counts(backend)
+    running = found.get("running", 0) + found.get("cancelling", 0)
+    return header_markup(running, found.get("queued", 0), backend.gate.require("viewer"))

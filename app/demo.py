@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from backend.settings import Settings
     from backend.views import LoopView
 
-ENDED = ("done", "failed", "cancelled")
+ENDED = ("done", "failed", "cancelled", "stopped")
 POLL_S = 0.5
 SILENT_S = 60.0  # without any change before the person is told where the logs are
 
@@ -56,7 +56,7 @@ def run_here(
     with embedded(settings) as backend:
         launched = launch(backend)
         for view in launched:
-            if view.state in ("failed", "cancelled"):
+            if view.state in ("failed", "cancelled", "stopped"):
                 loops.resume(backend, view.id)
         try:
             ended = follow(backend, [view.id for view in launched], settings)

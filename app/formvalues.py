@@ -82,6 +82,8 @@ def plain_value(field: Field, value: Any) -> Any:
             return json.loads(value or "null")
         except ValueError:
             raise InvalidConfig(f"{field.title} is no JSON.", 'For example: [1, 2] or {"a": 1}.', where) from None
+    if field.control == "lines":
+        return [line.strip() for line in str(value or "").splitlines() if line.strip()]
     if field.control == "text":
         return None if field.optional and not value else str(value or "")
     if field.control == "switch":
@@ -128,6 +130,8 @@ def _shown(field: Field, value: Any) -> Any:
         return field.default
     if field.control == "json":
         return json.dumps(value)
+    if field.control == "lines":
+        return "\n".join(str(line) for line in value or ())
     if field.control == "choice" and isinstance(value, Mapping):
         return value.get("kind")
     return "" if field.control == "text" and value is None else value

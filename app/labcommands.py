@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 lab_app = typer.Typer(no_args_is_help=True, help="Published experiments: theory beside measurement.")
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="Key of an experiment; see `loopscope lab list`.")]
-ENDED = ("done", "failed", "cancelled")
+ENDED = ("done", "failed", "cancelled", "stopped")
 POLL_S = 1.0
 
 

@@ -12,6 +12,8 @@ from app.targets import Target
 from core.errors import InvalidConfig, LoopscopeError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from backend.estimate import Estimate
     from backend.views import LoopView
     from core.config import LoopConfig
@@ -82,11 +84,13 @@ def list_loops(
     elif not found:
         console.print_text("No loops yet. Start the demo with: loopscope up --demo")
     else:
+        extra = _extra_columns(found)
         rows = [
-            (v.id, v.name, v.group, v.arm, v.state, _progress(v), console.number(v.latest.get("fid")), v.sentence)
+            (v.id, v.name, v.group, v.arm, *(tell(v) for tell in extra.values()), v.state, _progress(v),
+             console.number(v.latest.get("fid")), v.sentence)
             for v in found
-        ]
-        console.print_table(("id", "name", "group", "arm", "state", "generation", "FID", ""), rows)
+        ]  # fmt: skip
+        console.print_table(("id", "name", "group", "arm", *extra, "state", "generation", "FID", ""), rows)
 
 
 @loops_app.command("show")
@@ -99,8 +103,11 @@ def show(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home
         console.print_json(console.plain(loop) | {"generations": console.plain(generations)})
         return
     console.print_text(f"{loop.name} ({loop.id}), {loop.arm}: {loop.sentence}")
-    if loop.error:
-        console.print_text(f"{loop.error.message} {loop.error.hint}".strip())
+    for told in (loop.error, loop.trouble):
+        if told:
+            console.print_text(f"{told.message} {told.hint}".strip())
+    for rule in loop.config.get("tripwires", []):
+        console.print_text(f"Stop rule: {rule}{' (no longer applies)' if rule in loop.disarmed else ''}")
     if generations:
         names = list(generations[-1].metrics)
         rows = [(g.index, *(console.number(g.metrics.get(n)) for n in names)) for g in generations]
@@ -117,9 +124,46 @@ def cancel(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Ho
 
 @loops_app.command("resume")
 def resume(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home = None) -> None:
-    """Go on with a cancelled or failed loop."""
+    """Go on with a cancelled, stopped or failed loop."""
     with target_of(server, home) as target:
         _tell(target.resume(_find(target, loop_id).id), as_json)
+
+
+@loops_app.command("retry")
+def retry(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home = None) -> None:
+    """Try a failed loop again, with all attempts of every stage."""
+    with target_of(server, home) as target:
+        _tell(target.retry(_find(target, loop_id).id), as_json)
+
+
+@loops_app.command("rollback")
+def rollback(
+    loop_id: LoopId,
+    to: Annotated[str, typer.Argument(metavar="GENERATION", help="The last generation to keep, or: best.")] = "best",
+    metric: Annotated[str, typer.Option(help="Which metric is meant by best (default: the domain's first).")] = "",
+    as_json: Json = False,
+    server: Server = "",
+    home: Home = None,
+) -> None:
+    """Forget what an ended loop made after a generation; resume goes on from there."""
+    if to != "best" and not to.isdecimal():
+        raise InvalidConfig(f"{to!r} is no generation.", "Give a whole number from 0, or: best.", "to")
+    with target_of(server, home) as target:
+        wanted: int | Literal["best"] = "best" if to == "best" else int(to)
+        _tell(target.rollback(_find(target, loop_id).id, wanted, metric=metric), as_json)
+
+
+@loops_app.command("prioritize", context_settings={"ignore_unknown_options": True})
+def prioritize(
+    loop_id: LoopId,
+    priority: Annotated[int, typer.Argument(help="-10 to 10; higher ones go first, 0 is usual.")],
+    as_json: Json = False,
+    server: Server = "",
+    home: Home = None,
+) -> None:
+    """Let a loop go before others, or after them."""
+    with target_of(server, home) as target:
+        _tell(target.prioritize(_find(target, loop_id).id, priority), as_json)
 
 
 @loops_app.command("clone")
@@ -140,13 +184,14 @@ def clone(
 def extend(
     loop_id: LoopId,
     generations: Annotated[int, typer.Argument(min=1, help="How many more.")],
+    seen: Annotated[int | None, typer.Option(help="Only if it has so many now.")] = None,
     as_json: Json = False,
     server: Server = "",
     home: Home = None,
 ) -> None:
     """Run more generations of a loop."""
     with target_of(server, home) as target:
-        _tell(target.extend(_find(target, loop_id).id, generations), as_json)
+        _tell(target.extend(_find(target, loop_id).id, generations, seen=seen), as_json)
 
 
 @loops_app.command("delete")
@@ -232,6 +277,16 @@ def _configs_of(target: Target, key: str) -> "list[LoopConfig]":
     if key not in known:
         raise NotFound(f"There is no preset named {key!r}.", f"Choose one of: {', '.join(known)}.")
     return known[key]
+
+
+def _extra_columns(found: "Sequence[LoopView]") -> "dict[str, Callable[[LoopView], str]]":
+    """Columns that only some installations need: whose loops, and which go first."""
+    columns: dict[str, Callable[[LoopView], str]] = {}
+    if any(view.owner for view in found):
+        columns["owner"] = lambda view: view.owner
+    if any(view.priority for view in found):
+        columns["priority"] = lambda view: f"{view.priority:+d}" if view.priority else ""
+    return columns
 
 
 def _progress(loop: "LoopView") -> str:

@@ -13,6 +13,7 @@ from app.plotaxes import PLOT_HEIGHT_PX, log_ticks, value_range
 from app.plotlines import INK, floor_line, rgba
 from app.series import Curves, Series, Traces, series_of
 from app.variation import Varied
+from core.config import digest
 from core.protocols import Metric
 
 FEWEST = 3  # values that make a map
@@ -122,7 +123,9 @@ def _chart(
             },
             "font": {"size": 11.5, "family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"},
             "showlegend": False, "hovermode": "closest", "shapes": shapes, "annotations": annotations,
-            "uirevision": "|".join(["map", metric.name, str(logarithmic), *(g.loops[0].id for g, *_ in rows)]),
+            "uirevision": "|".join(
+                ["map", metric.name, str(logarithmic), digest([g.loops[0].id for g, *_ in rows])]
+            ),
         },
     }  # fmt: skip
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.groups import Group, setting_of
 from app.markup import esc, number
-from app.series import Curves
+from app.series import Pairs
 from app.theorywords import explained
 from core.config import LoopConfig
 from core.errors import LoopscopeError
@@ -42,7 +42,7 @@ MOST_NAMES = 3
 NOTHING = Overlay()
 
 
-def overlay_of(groups: Sequence[Group], curves: Curves) -> Overlay:
+def overlay_of(groups: Sequence[Group], curves: Pairs) -> Overlay:
     """Theory for groups that are one setting each; constants that it lacks are estimated from their first loop."""
     from backend import theory
 

@@ -78,7 +78,7 @@ def band_trace(line: Line, shift: int, *, positive: bool) -> list[dict[str, Any]
     x = (series.generations + shift).tolist()
     return [
         {
-            "type": "scatter", "mode": "lines", "x": x + x[::-1], "y": _numbers(high) + _numbers(low[::-1]),
+            "type": "scatter", "mode": "lines", "x": x + x[::-1], "y": numbers(high) + numbers(low[::-1]),
             "fill": "toself", "fillcolor": rgba(line.group.colour, 0.16), "line": {"width": 0},
             "hoverinfo": "skip", "name": f"{line.group.title} {line.band}", "meta": {"role": "band"},
         }
@@ -104,13 +104,13 @@ def seed_traces(line: Line, shift: int, lines: int) -> list[dict[str, Any]]:
                 continue
             known = np.flatnonzero(np.isfinite(rows.values[:, column]))
             x += [*([None] if x else []), *(rows.generations[known] + shift).tolist()]
-            y += [*([None] if y else []), *_numbers(rows.values[known, column])]
+            y += [*([None] if y else []), *numbers(rows.values[known, column])]
         if x:
             traces.append(
                 {
                     "type": "scatter", "mode": "lines", "x": x, "y": y, "connectgaps": False,
                     "line": {"color": group.colour, "width": 1, "dash": group.dash}, "opacity": alpha,
-                    "hovertemplate": f"{_safe(view.name)}<br>{_when(shift)} %{{x}}: %{{y:.4g}}<extra></extra>",
+                    "hovertemplate": f"{_safe(view.name)}<br>{when(shift)} %{{x}}: %{{y:.4g}}<extra></extra>",
                     "name": view.id, "meta": {"role": "seed", "loop": view.id, "shift": shift},
                 }
             )  # fmt: skip
@@ -128,10 +128,10 @@ def mean_trace(line: Line, shift: int) -> dict[str, Any]:
     words = [title if seeds == 1 else f"{title}<br>{what} of {n} of {seeds}" for n in series.count.tolist()]
     return {
         "type": "scatter", "mode": mode, "x": (series.generations + shift).tolist(),
-        "y": _numbers(series.centre(line.band)), "line": {"color": group.colour, "width": 2.4, "dash": group.dash},
+        "y": numbers(series.centre(line.band)), "line": {"color": group.colour, "width": 2.4, "dash": group.dash},
         "marker": {"size": 5 if count <= 30 else 3.5, "color": group.colour},
         "text": words[0] if len(set(words)) == 1 else words,
-        "hovertemplate": f"%{{text}}<br>{_when(shift)} %{{x}}: %{{y:.4g}}<extra></extra>",
+        "hovertemplate": f"%{{text}}<br>{when(shift)} %{{x}}: %{{y:.4g}}<extra></extra>",
         "name": group.title, "meta": {"role": "mean", "loop": group.loops[0].id, "shift": shift},
     }  # fmt: skip
 
@@ -149,7 +149,7 @@ def theory_trace(drawn: Drawn, shift: int, top: float) -> dict[str, Any]:
     return {
         "type": "scatter", "mode": "lines", "x": [t + shift for t, _ in points], "y": [min(v, top) for _, v in points],
         "line": {"color": INK, "width": 1.3, "dash": DASHES.get(view.kind, "dash")},
-        "hovertemplate": f"{words}<br>{_when(shift)} %{{x}}: %{{y:.4g}}<extra></extra>",
+        "hovertemplate": f"{words}<br>{when(shift)} %{{x}}: %{{y:.4g}}<extra></extra>",
         "name": view.title, "meta": {"role": "theory", "kind": view.kind},
     }  # fmt: skip
 
@@ -199,7 +199,7 @@ def _label(text: str, t: int, shift: int) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _numbers(values: Floats) -> list[float]:
+def numbers(values: Floats) -> list[float]:
     """As a list; of long runs to five digits, which a small chart cannot show anyway."""
     if len(values) <= EXACT:
         return list(values.tolist())
@@ -208,7 +208,7 @@ def _numbers(values: Floats) -> list[float]:
     return list((np.round(values * scale) / scale).tolist())
 
 
-def _when(shift: int) -> str:
+def when(shift: int) -> str:
     return "iteration" if shift else "generation"
 
 

@@ -10,6 +10,7 @@ from app.groups import Group
 from app.markup import number
 from app.overlay import NOTHING, Drawn, Overlay
 from app.plotaxes import LABEL_HEIGHT_PX, PLOT_HEIGHT_PX, apart, generation_axis, log_ticks, value_range
+from app.plotcrowd import MOST_LINES, crowd_traces, crowd_words
 from app.plotlines import (
     Line,
     band_trace,
@@ -22,6 +23,7 @@ from app.plotlines import (
     theory_trace,
 )
 from app.series import BANDS, Curves, Traces, series_of
+from core.config import digest
 from core.protocols import Metric
 
 Floors = dict[str, list[float]]
@@ -96,16 +98,20 @@ def _chart(
     last = max(int(line.series.generations[-1]) for line in lines)
     shift = 1 if look.log_x else 0
     data: list[dict[str, Any]] = []
-    for line in lines:
+    crowd = len(lines) > MOST_LINES
+    if crowd:
+        data += crowd_traces(lines, shift, positive=logarithmic)
+    for line in [] if crowd else lines:
         data += band_trace(line, shift, positive=logarithmic) + seed_traces(line, shift, len(lines))
-    data += [mean_trace(line, shift) for line in lines]
+    data += [] if crowd else [mean_trace(line, shift) for line in lines]
     data += [theory_trace(drawn, shift, 10.0 ** (high + 1) if logarithmic else 10 * max(high, 0.0)) for drawn in theory]
     shapes = [floor_line(fmean(floor))] if floor else []
     shapes += [floor_band(min(floor), max(floor))] if len(floor) > 1 else []
-    labels = _labels(lines, theory, shift, low, high, logarithmic)
-    ids = sorted(view.id for line in lines for view in line.group.loops)
+    labels = _labels([] if crowd else lines, theory, shift, low, high, logarithmic)
+    ids = digest(sorted(view.id for line in lines for view in line.group.loops))
     longest = max([len(label["text"]) for label in labels], default=0)
     title, subtitle = _words(metric, groups, floor, look.log and not logarithmic, look)
+    subtitle += f"; {crowd_words(len(lines))}" if crowd else ""
     return {
         "key": metric.name, "title": title, "subtitle": subtitle, "info": metric.description, "data": data,
         "layout": {
@@ -118,7 +124,7 @@ def _chart(
             },
             "font": {"size": 11.5, "family": "system-ui, -apple-system, Segoe UI, Roboto, sans-serif"},
             "showlegend": False, "hovermode": "closest", "shapes": shapes, "annotations": labels,
-            "uirevision": "|".join([metric.name, str(logarithmic), str(look.log_x), *ids]),
+            "uirevision": "|".join([metric.name, str(logarithmic), str(look.log_x), ids]),
         },
     }  # fmt: skip
 
@@ -156,7 +162,7 @@ def _labels(
     lines: Sequence[Line], theory: Sequence[Drawn], shift: int, low: float, high: float, logarithmic: bool
 ) -> list[dict[str, Any]]:
     """Names at line ends, pushed apart where they would overlap; of too many lines every second, third...."""
-    every = -(-len(lines) // MOST_LABELS)
+    every = max(-(-len(lines) // MOST_LABELS), 1)
     wanted: list[tuple[dict[str, Any], float]] = [end_label(line, shift) for line in lines[::every]]
     if len(theory) <= MOST_THEORY_LABELS and len(lines) + len(theory) <= MOST_LABELS:
         several = len(theory) > 1

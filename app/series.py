@@ -15,8 +15,11 @@ if TYPE_CHECKING:
     from backend.views import LoopView
 
 Floats = NDArray[np.float64]
-Curves = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
-"""loop id -> metric -> (generation, value), ascending."""
+Measured = Sequence[tuple[int, float]] | tuple[NDArray[np.int64], Floats]
+"""One metric of a loop, ascending: pairs of generation and value, or generations (T,) and values (T,)."""
+Pairs = Mapping[str, Mapping[str, Sequence[tuple[int, float]]]]
+Curves = Mapping[str, Mapping[str, Measured]]
+"""loop id -> metric -> what was measured."""
 Traces = Mapping[str, Mapping[str, tuple[NDArray[np.int64], Floats]]]
 """loop id -> metric -> generations (T,) and values (T, S) of the seeds that ran at once."""
 
@@ -106,18 +109,36 @@ def series_of(group: Group, curves: Curves, metric: str, traces: Traces | None =
         if kept is not None and len(kept[0]):
             parts.append((view.id, *kept))
         elif points := curves.get(view.id, {}).get(metric):
-            parts.append((view.id, np.array([t for t, _ in points]), np.array([[v] for _, v in points], np.float64)))
+            generations, alone = arrays_of(points)
+            parts.append((view.id, generations, alone[:, None]))
     if not parts:
         return None
-    generations = np.unique(np.concatenate([ts for _, ts, _ in parts]))
-    values = np.full((len(generations), sum(rows.shape[1] for *_, rows in parts)), np.nan)
-    owners: list[str] = []
-    for loop_id, ts, rows in parts:
-        values[np.searchsorted(generations, ts), len(owners) : len(owners) + rows.shape[1]] = rows
-        owners += [loop_id] * rows.shape[1]
+    owners = tuple(loop_id for loop_id, _, rows in parts for _ in range(rows.shape[1]))
+    generations, values = side_by_side([(ts, rows) for _, ts, rows in parts])
     values[~np.isfinite(values)] = np.nan
     known = np.isfinite(values).any(1)
-    return Series(generations[known], values[known], tuple(owners)) if known.any() else None
+    return Series(generations[known], values[known], owners) if known.any() else None
+
+
+def arrays_of(points: Measured) -> tuple[NDArray[np.int64], Floats]:
+    """Generations (T,) and values (T,)."""
+    if len(points) == 2 and isinstance(points[0], np.ndarray) and isinstance(points[1], np.ndarray):
+        return points[0], points[1]
+    return np.array([t for t, _ in points], np.int64), np.array([v for _, v in points], np.float64)
+
+
+def side_by_side(parts: Sequence[tuple[NDArray[np.int64], Floats]]) -> tuple[NDArray[np.int64], Floats]:
+    """Values (T, S) of parts (T', S') at all of their generations, NaN where a part has none."""
+    first = parts[0][0]
+    if all(ts is first or np.array_equal(ts, first) for ts, _ in parts):
+        return first, np.concatenate([rows for _, rows in parts], axis=1)
+    generations = np.unique(np.concatenate([ts for ts, _ in parts]))
+    values = np.full((len(generations), sum(rows.shape[1] for _, rows in parts)), np.nan)
+    at = 0
+    for ts, rows in parts:
+        values[np.searchsorted(generations, ts), at : at + rows.shape[1]] = rows
+        at += rows.shape[1]
+    return generations, values
 
 
 class TraceKeeper:

@@ -1,19 +1,25 @@
-"""The web server: REST under ``/api/v1``, the viewer's files, the dashboard at ``/``."""
+"""The web server: REST under ``/api/v1``, the viewer's files, the dashboard at ``/``, all behind one door."""
 
+import dataclasses
 import ipaddress
 import logging
 import os
+import socket
 import sys
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.theme import HEAD, STATIC, stylesheet, theme
+from backend.gate import NotSignedIn
 from backend.settings import Settings, read_settings
 from core.errors import InvalidConfig, LoopscopeError
 
@@ -36,27 +42,46 @@ def create_app(settings: Settings | None = None, *, backend: "Backend | None" = 
     import gradio as gr
 
     from app.dashboard import build_blocks
+    from app.door import Door
+    from app.login import add_login
+    from app.policy import MarkedScripts
+    from backend.access.gate import SessionGate
     from backend.api import create_api
     from backend.context import open_backend
     from backend.observe import add_probes
 
-    opened = backend if backend is not None else open_backend(settings)
-    app = FastAPI(title="Loopscope", docs_url=None, redoc_url=None, openapi_url=None)
+    found = backend if backend is not None else open_backend(settings)
+    settings = found.settings
+    gate = SessionGate(found, may_be_open=may_be_open(settings.host))
+    opened = dataclasses.replace(found, gate=gate)
+    app = FastAPI(title="Loopscope", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_company_of(found))
+    app.add_middleware(MarkedScripts)
     app.add_middleware(_NoForeignPages)
     app.mount("/api/v1", create_api(opened))
     app.mount("/viewer", StaticFiles(directory=VIEWER, check_dir=False))
     add_probes(app, opened)
+    add_login(app, found, gate)
     _add_files(app, opened)
+    app.add_middleware(Door, gate=gate, settings=settings)  # the outermost: added last
+
+    def who(_: Request) -> str | None:
+        """For Gradio: the name behind a request, empty where there is no log-in, None for nobody."""
+        try:
+            return gate.require("viewer").name
+        except NotSignedIn:
+            return None
+
     served: FastAPI = gr.mount_gradio_app(
         app,
         build_blocks(opened),
         path="/",
-        server_name=opened.settings.host,
-        server_port=opened.settings.port,
+        auth_dependency=who,
+        server_name=settings.host,
+        server_port=settings.port,
         footer_links=[],
         run_history=False,
         show_error=False,
-        max_file_size=f"{opened.settings.upload_limit_mb}mb",
+        max_file_size=f"{settings.upload_limit_mb}mb",
         ssr_mode=False,
         enable_monitoring=False,
         pwa=False,
@@ -66,6 +91,27 @@ def create_app(settings: Settings | None = None, *, backend: "Backend | None" = 
         head=HEAD,
     )
     return served
+
+
+def _company_of(backend: "Backend") -> "Callable[[FastAPI], AbstractAsyncContextManager[None]]":
+    """What works beside the pages while the server runs: lost stages are taken up again; it says that it is there."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        from backend.presence import Presence
+        from backend.reconciler import Reconciler
+
+        name = f"{socket.gethostname()}:{os.getpid()}"
+        company = (Reconciler(backend, name), Presence(backend, name, "", "server"))
+        for one in company:
+            one.start()
+        try:
+            yield
+        finally:
+            for one in company:
+                await run_in_threadpool(one.stop)
+
+    return lifespan
 
 
 class _NoForeignPages:
@@ -93,7 +139,7 @@ def _add_files(app: FastAPI, backend: "Backend") -> None:
     def curves(loops: str = "", seeds: str = "") -> Response:
         from app.curvesfile import curves_csv, seeds_csv
 
-        ids = [bit for bit in loops.split(",") if bit][:256]
+        ids = [bit for bit in loops.split(",") if bit][:5000]
         text = seeds_csv(backend, ids) if seeds == "1" else curves_csv(backend, ids)
         name = "loopscope-seeds.csv" if seeds == "1" else "loopscope-curves.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
@@ -138,36 +184,77 @@ def _audit_report(backend: "Backend", audit_id: str) -> Response:
     return Response(page(view), media_type="text/html; charset=utf-8", headers=headers)
 
 
-def check_bind(host: str) -> None:
-    """Refuse to listen to the network by accident: there is no log-in.
-
-    Raises:
-        InvalidConfig: for an address other than loopback without explicit leave.
-    """
+def may_be_open(host: str) -> bool:
+    """Whether nobody need log in: on loopback, or where a person vouches for who reaches the address."""
     try:
         loopback = host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
         loopback = False
-    if not loopback and os.environ.get(PUBLIC_BIND, "").lower() not in ("1", "true", "yes"):
+    return loopback or os.environ.get(PUBLIC_BIND, "").lower() in ("1", "true", "yes")
+
+
+def check_bind(settings: Settings) -> None:
+    """Refuse to listen to a network by accident.
+
+    Raises:
+        InvalidConfig: for an address other than loopback while there are no users.
+    """
+    if may_be_open(settings.host):
+        return
+    from backend.access.users import has_users
+    from backend.context import open_backend
+
+    settings.home.mkdir(parents=True, exist_ok=True)
+    backend = open_backend(settings)
+    try:
+        known = has_users(backend)
+    finally:
+        backend.close()
+    if not known:
         raise InvalidConfig(
-            f"LOOPSCOPE_HOST={host} would open this server, which has no log-in, to the network.",
-            f"Use 127.0.0.1, or set {PUBLIC_BIND}=1 where a proxy or firewall guards it.",
+            f"LOOPSCOPE_HOST={settings.host} would open this server to the network, and it has no users.",
+            "Add one: loopscope users add NAME --role admin. Or use 127.0.0.1; "
+            f"{PUBLIC_BIND}=1 only where nobody else reaches the port.",
             "LOOPSCOPE_HOST",
         )
+    if not settings.https and not settings.proxies:
+        log.warning(
+            "%s is no loopback address, and nothing says that browsers come by https: passwords cross the network in "
+            "the clear. Put a proxy with TLS before it and set LOOPSCOPE_HTTPS=1.",
+            settings.host,
+        )
+
+
+def serve(settings: Settings) -> None:
+    """Serve in this process until interrupted."""
+    import uvicorn
+
+    uvicorn.run(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,  # logs are backend.logs' business
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=3,
+        proxy_headers=bool(settings.proxies),
+        forwarded_allow_ips=settings.proxies or None,
+    )
 
 
 def main() -> None:
     """Serve until interrupted; what prevents it is one line."""
+    from backend.logs import configure
+
     try:
         settings = read_settings()
-        check_bind(settings.host)
-        app = create_app(settings)
+        configure(settings, "server")
+        check_bind(settings)
+        serve(settings)
     except LoopscopeError as error:
         sys.stderr.write(f"loopscope: {error}\n")
         raise SystemExit(2) from None
-    import uvicorn
-
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
 
 
 if __name__ == "__main__":

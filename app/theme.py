@@ -18,7 +18,7 @@ ARM_TITLES = {"real": "Real only", "raw": "Raw", "corrected": "Corrected"}
 
 HEAD = """
 <link rel="icon" href="/ui/icon.svg" type="image/svg+xml">
-<script type="module">import { start } from "/ui/ui.js"; start();</script>
+<script type="module" src="/ui/start.js"></script>
 """
 
 

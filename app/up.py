@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from app import console
 from app.home import check_home, is_up
-from app.server import check_bind, create_app
+from app.server import check_bind, serve
 from core.errors import Conflict, LoopscopeError
 
 if TYPE_CHECKING:
@@ -27,8 +27,8 @@ def run_up(settings: "Settings", *, demo: bool = False) -> int:
     Raises:
         LoopscopeError: when it cannot start, in one sentence and a hint.
     """
-    check_bind(settings.host)
     check_home(settings)
+    check_bind(settings)
     if not settings.redis_url and is_up(settings):
         raise Conflict(
             f"Loopscope is up already for the data folder {settings.home}.",
@@ -52,21 +52,15 @@ def run_server(settings: "Settings") -> None:
     Raises:
         LoopscopeError: when the address may not be listened on, or is taken.
     """
-    check_bind(settings.host)
+    from backend.logs import configure
+
+    configure(settings, "server")
     check_home(settings)
+    check_bind(settings)
     from backend.processes import check_port
 
     check_port(settings)
-    import uvicorn
-
-    uvicorn.run(
-        create_app(settings),
-        host=settings.host,
-        port=settings.port,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=3,
-    )
+    serve(settings)
 
 
 def run_worker(settings: "Settings", queues: Sequence[str]) -> int:
@@ -122,7 +116,7 @@ def _wait_for_page(supervisor: "Supervisor") -> None:
     limit = time.monotonic() + PAGE_TIMEOUT_S
     while time.monotonic() < limit and server.restarts < MOST_FALLS:
         try:
-            if httpx.get(f"{url_of(settings)}/api/v1/health", timeout=5.0).is_success:
+            if httpx.get(f"{url_of(settings)}/healthz", timeout=5.0).is_success:
                 return
         except httpx.TransportError:
             time.sleep(0.1)

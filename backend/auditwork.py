@@ -11,15 +11,19 @@ from typing import Any
 
 import numpy as np
 from sqlalchemy import select, update
+from sqlalchemy.exc import SQLAlchemyError
 
 from backend.audits import AuditConfig
-from backend.beating import Beating, Leaving, Verdict
+from backend.beating import Beating, LastResort, Leaving, Verdict
 from backend.context import Backend
-from backend.journal import bump, finite
+from backend.diagnosis import Trouble, check_space, describe, in_one_line, ran_out_of_memory, trouble_of
+from backend.journal import bump, finite, sql_now
 from backend.parts import build_domain
+from backend.reclaiming import FUTURE_S
 from backend.shelf import SqlShelf
-from backend.stages import MAX_ATTEMPTS, describe
+from backend.stages import MAX_ATTEMPTS
 from backend.tables import AuditJob, Loop, utc_now
+from backend.troubles import insist
 from core.config import LoopConfig, parse
 from core.errors import Cancelled, InvalidConfig, LeaseLost, LoopscopeError
 from core.protocols import Reference, Tick, silent
@@ -105,17 +109,30 @@ def work(
     Args:
         also: told of the progress beside SQL.
     """
-    lease = claim(backend, audit_id, worker)
-    if lease is None:
+    try:
+        lease = claim(backend, audit_id, worker)
+        return lease is not None and _do(backend, lease, device, leaving, also)
+    except SQLAlchemyError as error:  # nobody can be told: the silence of this lease will be noticed
+        log.warning("SQL does not answer; the audit %s waits: %s", audit_id, in_one_line(error))
         return False
-    with Beating(partial(heartbeat, backend, lease), partial(look, backend, lease), "audit", leaving) as beating:
+
+
+def _do(backend: Backend, lease: AuditLease, device: str, leaving: Callable[[], bool], also: Tick) -> bool:
+    last_resort = LastResort(
+        backend.settings.hang_after_s, partial(hung, backend, lease), partial(release, backend, lease, resend=True)
+    )
+    with Beating(
+        partial(heartbeat, backend, lease), partial(look, backend, lease), "audit", leaving, last_resort
+    ) as beating:
 
         def tick(fraction: float, sentence: str) -> None:
             beating(fraction, sentence)
             also(fraction, sentence)
 
         try:
-            publish(backend, lease, compute(backend, lease.config, device=device, tick=tick))
+            check_space(backend.settings)
+            result = compute(backend, lease.config, device=device, tick=tick)
+            insist(lambda: publish(backend, lease, result))
         except (Cancelled, Leaving) as error:
             beating.stop()
             release(backend, lease, resend=isinstance(error, Leaving))
@@ -126,9 +143,13 @@ def work(
             _end(backend, lease, state="cancelled")
             raise
         except Exception as error:  # the boundary: whatever the work raises becomes the audit's state
-            log.exception("audit %s failed", audit_id)
             beating.stop()
-            fail(backend, lease, error, traceback.format_exc())
+            trouble, trace = trouble_of(error, backend.settings), traceback.format_exc()
+            if trouble is not None:
+                insist(lambda: postpone(backend, lease, trouble))
+            else:
+                log.exception("audit %s failed", lease.audit_id)
+                insist(partial(fail, backend, lease, error, trace))
         else:
             return True
     return False
@@ -140,7 +161,7 @@ def claim(backend: Backend, audit_id: str, worker: str) -> AuditLease | None:
         job = session.scalar(select(AuditJob).where(AuditJob.id == audit_id).with_for_update())
         if job is None or job.state != "queued":
             return None
-        now = utc_now()
+        now = sql_now(session)
         job.state, job.token, job.worker, job.attempt = "running", secrets.token_hex(16), worker, job.attempt + 1
         job.started_at = job.heartbeat_at = now
         job.finished_at, job.fraction, job.sentence, job.error = None, 0.0, "", None
@@ -166,7 +187,7 @@ def heartbeat(backend: Backend, lease: AuditLease, fraction: float, sentence: st
                 AuditJob.id == lease.audit_id, AuditJob.token == lease.token,
                 AuditJob.state.in_(("running", "cancelling")),
             )
-            .values(heartbeat_at=utc_now(), fraction=min(max(fraction, 0.0), 1.0), sentence=sentence)
+            .values(heartbeat_at=sql_now(session), fraction=min(max(fraction, 0.0), 1.0), sentence=sentence)
             .returning(AuditJob.state)
         ).scalar_one_or_none()  # fmt: skip
         if told is not None:
@@ -186,7 +207,8 @@ def publish(backend: Backend, lease: AuditLease, result: Audit) -> None:
 
 def fail(backend: Backend, lease: AuditLease, error: Exception, trace: str) -> None:
     """The work raised. What may go better another time is tried again; an error of ours, or the third, ends it."""
-    again = not isinstance(error, LoopscopeError) and _attempts(backend, lease) < MAX_ATTEMPTS
+    tries = 2 if ran_out_of_memory(error) else MAX_ATTEMPTS
+    again = not isinstance(error, LoopscopeError) and _attempts(backend, lease) < tries
     if again:
         release(backend, lease, resend=True, counted=True)
     else:
@@ -196,29 +218,56 @@ def fail(backend: Backend, lease: AuditLease, error: Exception, trace: str) -> N
         _end(backend, lease, state="failed", error=told)
 
 
-def release(backend: Backend, lease: AuditLease, *, resend: bool, counted: bool = False) -> None:
+def release(backend: Backend, lease: AuditLease, *, resend: bool, counted: bool = False, waits: str = "") -> None:
     """Give an audit back undone: it was cancelled, or (``resend``) somebody else shall do it.
 
     Args:
         counted: as an attempt that failed.
+        waits: what for, where it is for nobody to do now; the reconciler sends for it again.
     """
     with backend.database.write() as session:
         job = session.scalar(select(AuditJob).where(AuditJob.id == lease.audit_id).with_for_update())
         if job is None or job.token != lease.token or job.state not in ("running", "cancelling"):
             return
-        resend = resend and job.state == "running"
-        job.state, job.token, job.sent_at = "queued" if resend else "cancelled", "", utc_now()
+        again = (resend or bool(waits)) and job.state == "running"
+        job.state, job.token, job.sent_at = "queued" if again else "cancelled", "", sql_now(session)
         job.attempt -= 0 if counted else 1
-        job.finished_at = None if resend else utc_now()
+        job.finished_at = None if again else utc_now()
+        job.sentence = waits
         bump(session)
-    if resend:
+    if again and not waits:
         backend.queue.audit(lease.audit_id)
+
+
+def postpone(backend: Backend, lease: AuditLease, trouble: Trouble) -> None:
+    """Put an audit back until the reconciler sends for it again, which does not count as an attempt."""
+    release(backend, lease, resend=False, waits=f"Waits: {trouble.message}")
+
+
+def hung(backend: Backend, lease: AuditLease, silent_s: float) -> None:
+    """A worker says of itself that its work makes no progress; it is about to be ended."""
+    if _attempts(backend, lease) < MAX_ATTEMPTS:
+        release(backend, lease, resend=True, counted=True)
+        return
+    told = {
+        "code": "hung",
+        "message": f"The audit made no progress for {silent_s:.0f} s, {MAX_ATTEMPTS} times.",
+        "hint": "See the worker's log for what it waited for, then run the audit again.",
+    }
+    _end(backend, lease, state="failed", error=told)
 
 
 def reclaim(backend: Backend) -> int:
     """Take back the audits of workers that have fallen silent; returns how many."""
-    limit = utc_now() - timedelta(seconds=backend.settings.stale_after_s)
-    silent_now = (AuditJob.state.in_(("running", "cancelling")), AuditJob.heartbeat_at < limit)
+    at_work = AuditJob.state.in_(("running", "cancelling"))
+    with backend.database.read() as session:
+        now = sql_now(session)
+        limit, future = now - timedelta(seconds=backend.settings.stale_after_s), now + timedelta(seconds=FUTURE_S)
+        silent_now = (at_work, AuditJob.heartbeat_at < limit)
+        ahead = session.scalar(select(AuditJob.id).where(at_work, AuditJob.heartbeat_at > future).limit(1)) is not None
+    if ahead:  # written before the clock was set back
+        with backend.database.write() as session:
+            session.execute(update(AuditJob).where(at_work, AuditJob.heartbeat_at > future).values(heartbeat_at=now))
     with backend.database.read() as session:
         if session.scalar(select(AuditJob.id).where(*silent_now).limit(1)) is None:
             return 0
@@ -237,7 +286,7 @@ def reclaim(backend: Backend) -> int:
                     "hint": "It may have run out of memory: see the worker's log, then run the audit again.",
                 }
             else:
-                job.state, job.sent_at = "queued", utc_now()
+                job.state, job.sent_at = "queued", now
                 again.append(job.id)
         if found:
             bump(session)
@@ -248,11 +297,16 @@ def reclaim(backend: Backend) -> int:
 
 def resend(backend: Backend, after_s: float) -> int:
     """Send again for audits that have waited so long since their last message; returns how many."""
-    limit = utc_now() - timedelta(seconds=after_s)
+    with backend.database.read() as session:
+        now = sql_now(session)
+        limit, future = now - timedelta(seconds=after_s), now + timedelta(seconds=FUTURE_S)
+        waiting = (AuditJob.state == "queued", (AuditJob.sent_at < limit) | (AuditJob.sent_at > future))
+        if session.scalar(select(AuditJob.id).where(*waiting).limit(1)) is None:
+            return 0
     with backend.database.write() as session:
-        rows = session.scalars(select(AuditJob).where(AuditJob.state == "queued", AuditJob.sent_at < limit)).all()
+        rows = session.scalars(select(AuditJob).where(*waiting).with_for_update()).all()
         for row in rows:
-            row.sent_at = utc_now()
+            row.sent_at = now
         ids = [row.id for row in rows]
     for audit_id in ids:
         backend.queue.audit(audit_id)

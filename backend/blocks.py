@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session
 
 from backend import tripping
 from backend.context import Backend
-from backend.journal import finite, lock_loop, note, touch
+from backend.journal import finite, note, touch
 from backend.loops import BODY
-from backend.stages import RUNNABLE, Lease, advance, end_if_complete, held, settle, told_of_rejected
+from backend.stages import RUNNABLE, Lease, advance, end_if_complete, leased, settle, told_of_rejected
 from backend.store import Stored
 from backend.tables import Artifact, Base, Generation, Loop, MetricValue, Stage, TraceValue, utc_now
 from core.blocks import BLOCK, Block
@@ -37,19 +37,19 @@ def publish_block(backend: Backend, lease: Lease, block: Block, *, body: Mapping
     packed = Block(block.first, block.records, block.kept | bodies).item()
     stored = backend.store.put(packed)
     rows = _rows(lease.loop_id, block)
-    rejected = _rejected(block)
     with backend.database.write() as session:
-        loop = lock_loop(session, lease.loop_id)
-        row = held(session, lease)
+        loop, row = leased(session, lease)
         config = LoopConfig.model_validate(loop.config)  # it may have been extended since the claim
         row.state, row.finished_at, row.fraction, row.seconds = "done", utc_now(), 1.0, seconds
         session.add(_artifact(lease, block, stored))
         session.flush()
         _insert(session, rows)
         loop.generation = max(loop.generation, block.last)
-        tripping.watch(session, loop, config, [record.index for record in block.records])
-        if rejected:
-            note(session, loop, "rejected", rejected, block.last)
+        fired = tripping.watch(session, loop, config, [record.index for record in block.records])
+        if fired is not None:
+            _keep_until(session, loop, row.generation, fired)
+        if rejected := _rejected(block, loop.generation):
+            note(session, loop, "rejected", rejected, loop.generation)
         messages = advance(session, loop, config, lambda _: 1)
         session.flush()
         end_if_complete(session, loop, config)
@@ -59,6 +59,14 @@ def publish_block(backend: Backend, lease: Lease, block: Block, *, body: Mapping
         runnable = loop.state in RUNNABLE
     if runnable:
         backend.queue.send(messages)
+
+
+def _keep_until(session: Session, loop: Loop, first: int, last: int) -> None:
+    """Leave out the generations of a block after one at which a tripwire fired; its file holds them, unseen."""
+    loop.generation = last
+    tripping.cut(session, loop, last)
+    artifact = session.get_one(Artifact, (loop.id, first, BLOCK))
+    artifact.facts = artifact.facts | {"generations": [first, last]}
 
 
 def siblings_of(backend: Backend, lease: Lease) -> list[str]:
@@ -126,11 +134,11 @@ def _insert(session: Session, rows: Rows) -> None:
             session.execute(insert(table.__table__), many)  # type: ignore[arg-type]
 
 
-def _rejected(block: Block) -> str:
-    """What became of rejected samples of all generations of a block, in words; "" where there were none."""
+def _rejected(block: Block, last: int) -> str:
+    """What became of rejected samples of a block's generations up to ``last``, in words; "" where there were none."""
     counts: dict[str, int] = {}
-    for record in block.records:
+    for record in (record for record in block.records if record.index <= last):
         for name, count in record.counts.items():
             counts[name] = counts.get(name, 0) + count
     told = told_of_rejected(counts)
-    return f"Generations {block.first} to {block.last}: {told}" if told else ""
+    return f"Generations {block.first} to {last}: {told}" if told else ""

@@ -92,6 +92,15 @@ class Client:
     def resume(self, loop_id: str) -> LoopView:
         return self._ask(LoopView, "POST", _loop(loop_id, "resume"))
 
+    def retry(self, loop_id: str) -> LoopView:
+        return self._ask(LoopView, "POST", _loop(loop_id, "retry"))
+
+    def rollback(self, loop_id: str, to: int | Literal["best"], *, metric: str = "") -> LoopView:
+        return self._ask(LoopView, "POST", _loop(loop_id, "rollback"), json={"to": to, "metric": metric})
+
+    def prioritize(self, loop_id: str, priority: int) -> LoopView:
+        return self._ask(LoopView, "POST", _loop(loop_id, "prioritize"), json={"priority": priority})
+
     def restore(self, loop_id: str) -> LoopView:
         return self._ask(LoopView, "POST", _loop(loop_id, "restore"))
 
@@ -102,8 +111,9 @@ class Client:
         body = {"changes": dict(changes), "name": name}
         return self._ask(LoopView, "POST", _loop(loop_id, "clone"), json=body)
 
-    def extend(self, loop_id: str, generations: int) -> LoopView:
-        return self._ask(LoopView, "POST", _loop(loop_id, "extend"), json={"generations": generations})
+    def extend(self, loop_id: str, generations: int, *, seen: int | None = None) -> LoopView:
+        body = {"generations": generations, "seen": seen}
+        return self._ask(LoopView, "POST", _loop(loop_id, "extend"), json=body)
 
     # --- what loops left behind ---
 

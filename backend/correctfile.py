@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from backend.correctreport import Trial, check_target, write_report
 from backend.motionfiles import SUFFIXES, Unit, read_motion_file, write_motion
+from backend.motionfiles.source import MAX_FRAMES, shown
 from core import rotations as R
 from core.artefacts import measure, tracks_of
 from core.config import parse
@@ -62,6 +63,7 @@ def correct_file(
     unit: Unit = "auto",
     report_path: str | Path | None = None,
     file_name: str = "",
+    max_frames: int = MAX_FRAMES,
     tick: Tick = silent,
 ) -> CorrectReport:
     """Read, correct and write a motion file; frame rate, skeleton and joint names stay.
@@ -72,7 +74,8 @@ def correct_file(
         options: of that corrector.
         unit: length unit of a BVH input.
         report_path: ``.html`` or ``.png``, where to write curves before and after; for a rejected motion too.
-        file_name: what the report calls the input; "" for the name that it has.
+        file_name: what messages and the report call the input; "" for the name that it has.
+        max_frames: longer motions are refused.
 
     Raises:
         InvalidMotion: for an unreadable input or a suffix that cannot be written.
@@ -92,7 +95,7 @@ def correct_file(
         check_target(report_path)
     part = CORRECTORS[kind]
     checked = parse(part.options, dict(options or {}), "options")
-    source = read_motion_file(input_path, unit=unit)
+    source = read_motion_file(input_path, file_name, unit=unit, max_frames=max_frames)
     notes = list(source.notes)
     motion = _without_rest_pose(source.motion, notes)
     _note_floor(motion, notes)
@@ -108,7 +111,7 @@ def correct_file(
     if report_path is not None:
         chosen = tuple(name for name in type(checked).model_fields if name in checked.model_fields_set)
         trial = Trial(
-            file=file_name or Path(input_path).name,
+            file=shown(file_name or Path(input_path).name),
             form=f"{source.format.upper()}, lengths in {source.unit}",
             corrector=part.title,
             options=checked.model_dump(mode="json"),

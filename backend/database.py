@@ -13,6 +13,14 @@ from sqlalchemy.orm import Session, sessionmaker
 from core.errors import InvalidConfig
 
 BUSY_TIMEOUT_MS = 20_000
+POSTGRES_CONNECTION = {  # a server that vanished without a word is noticed within half a minute
+    "connect_timeout": 5,
+    "keepalives_idle": 15,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
+IDLE_IN_TRANSACTION_MS = 60_000  # a process that stands still must not hold up all others
 
 
 @dataclass(frozen=True)
@@ -48,11 +56,12 @@ def open_database(url: str) -> Database:
     try:
         parsed = make_url(url)
     except ArgumentError:
-        raise InvalidConfig(f"LOOPSCOPE_DATABASE_URL is no database URL: {url!r}.", _CHOICES) from None
+        raise InvalidConfig("LOOPSCOPE_DATABASE_URL is no database URL.", _CHOICES) from None
     backend = parsed.get_backend_name()
     if backend == "postgresql":
         parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(parsed, pool_pre_ping=True, connect_args={"connect_timeout": 5})
+        engine = create_engine(parsed, pool_pre_ping=True, connect_args=POSTGRES_CONNECTION)
+        event.listen(engine, "connect", _prepare_postgres)
     elif backend == "sqlite":
         if parsed.database:
             Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
@@ -79,6 +88,13 @@ def _prepare_sqlite(connection: Any, record: object) -> None:
         "foreign_keys=ON",
     ):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _prepare_postgres(connection: Any, record: object) -> None:
+    del record
+    connection.execute(f"SET lock_timeout = {BUSY_TIMEOUT_MS}")
+    connection.execute(f"SET idle_in_transaction_session_timeout = {IDLE_IN_TRANSACTION_MS}")
+    connection.commit()
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -133,6 +133,31 @@ def estimate_from(past: Past, configs: Sequence[LoopConfig], cpu_workers: int, c
     )
 
 
+def stored_megabytes(backend: "Backend", configs: Sequence[LoopConfig]) -> float:
+    """Disk space of checked configs alone, from what their kinds of model took here: quick enough for every launch."""
+    heavy, light = _by_weight(configs)
+    sizes = {kind: size for kind in {c.model.kind for c in heavy} if (size := _newest_model_mb(backend, kind))}
+    return sum(map(megabytes_of, light)) + sum(_megabytes(Past(checkpoint_mb=sizes), config) for config in heavy)
+
+
+def _newest_model_mb(backend: "Backend", kind: str) -> float | None:
+    """Size of the models that the last loops with that kind stored."""
+    from sqlalchemy import func, select
+
+    from backend.tables import Artifact, Loop
+
+    last = (
+        select(Loop.id)
+        .where(Loop.generation >= 0, Loop.config["model"]["kind"].as_string() == kind)
+        .order_by(Loop.created_at.desc())
+        .limit(5)
+    )
+    newest = select(func.max(Artifact.size)).where(Artifact.name == "model", Artifact.loop_id.in_(last))
+    with backend.database.read() as session:
+        size = session.scalar(newest)
+    return None if size is None else size / 1e6
+
+
 def _by_weight(configs: Sequence[LoopConfig]) -> tuple[list[LoopConfig], list[LoopConfig]]:
     """Configs of loops that run stage by stage, and of those that run in blocks of generations."""
     from backend.parts import domain_part

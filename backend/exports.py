@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from backend.views import GenerationView, LoopView
 
 Form = Literal["json", "csv"]
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
+"""Of what spreadsheets take for a formula; the last four are = + - @ in full width."""
 
 
 def export_json(loop: "LoopView", generations: "list[GenerationView]", floor: dict[str, list[float]]) -> dict[str, Any]:
@@ -49,7 +50,7 @@ def export_csv(loop: "LoopView", generations: "list[GenerationView]") -> str:
 
 def safe_cell(value: object) -> object:
     """Text that a spreadsheet would run as a formula, made text by a leading apostrophe; numbers stay numbers."""
-    if isinstance(value, str) and value.lstrip(" ").startswith(FORMULA_STARTS):
+    if isinstance(value, str) and value.lstrip(" \u00a0\u3000\ufeff").startswith(FORMULA_STARTS):
         return f"'{value}"
     return value
 

@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from backend import audits, datacards, estimate, exports, lab, loops, presets, theory
+from backend import audits, datacards, estimate, exports, lab, loops, presets, rollback, theory
 from backend.audits import AuditConfig, AuditView
 from backend.context import Backend
 from backend.lab import CardView, LabResult
@@ -32,6 +32,15 @@ class Local:
     def resume(self, loop_id: str) -> LoopView:
         return loops.resume(self.backend, loop_id)
 
+    def retry(self, loop_id: str) -> LoopView:
+        return loops.retry(self.backend, loop_id)
+
+    def rollback(self, loop_id: str, to: int | Literal["best"], *, metric: str = "") -> LoopView:
+        return rollback.rollback(self.backend, loop_id, to, metric)
+
+    def prioritize(self, loop_id: str, priority: int) -> LoopView:
+        return loops.prioritize(self.backend, loop_id, priority)
+
     def restore(self, loop_id: str) -> LoopView:
         return loops.restore(self.backend, loop_id)
 
@@ -41,8 +50,8 @@ class Local:
     def clone(self, loop_id: str, changes: Mapping[str, Any], *, name: str = "") -> LoopView:
         return loops.clone(self.backend, loop_id, dict(changes), name=name)
 
-    def extend(self, loop_id: str, generations: int) -> LoopView:
-        return loops.extend(self.backend, loop_id, generations)
+    def extend(self, loop_id: str, generations: int, *, seen: int | None = None) -> LoopView:
+        return loops.extend(self.backend, loop_id, generations, seen=seen)
 
     def generations(self, loop_id: str) -> list[GenerationView]:
         return loops.generations(self.backend, loop_id)

@@ -78,7 +78,7 @@ def past_paces(session: "Session") -> Paces:
 
 def _keys(config: LoopConfig) -> tuple[str, str, str]:
     """From just this experiment to its domain."""
-    like = config.model_dump(mode="json", exclude={"seed", "generations", "replicates"})
+    like = config.model_dump(mode="json", exclude={"seed", "generations", "replicates", "tripwires"})
     return digest(like), f"{config.domain} {config.model.kind}", config.domain
 
 

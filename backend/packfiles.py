@@ -73,7 +73,7 @@ class OpenPacks:
         with self._lock:
             found = self._packs.get(digest)
             if found is None:
-                found = self._packs[digest] = open_pack(store.path(digest))
+                found = self._packs[digest] = open_pack(store.local(digest))
             self._packs.move_to_end(digest)
             while len(self._packs) > self._count:
                 self._packs.popitem(last=False)

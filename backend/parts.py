@@ -24,6 +24,7 @@ from core.protocols import (
     cost_of,
     silent,
 )
+from core.tripwires import parse_tripwire
 
 NONE = "none"
 ANYWHERE = (NONE, "chain")  # correctors that fit every domain
@@ -82,8 +83,10 @@ def read_config(plain: Any, field: str = "") -> LoopConfig:
             data[name] = known | dict(value)
         elif name in PARTS and isinstance(known, dict) and isinstance(value, Mapping):
             same = value.get("kind", known["kind"]) == known["kind"]
-            options = (known["options"] if same else {}) | dict(value.get("options") or {})
-            data[name] = known | dict(value) | {"options": options}
+            given = value.get("options") or {}
+            if isinstance(given, Mapping):
+                given = (known["options"] if same else {}) | dict(given)
+            data[name] = known | dict(value) | {"options": given}
         else:
             data[name] = value
     return parse(LoopConfig, data, field)
@@ -108,6 +111,7 @@ def check(config: LoopConfig) -> LoopConfig:
             "evaluation": config.evaluation.model_copy(update={"panel_corrector": panel_corrector}),
         }
     )
+    _check_tripwires(checked, domain)
     domain.check(checked)  # what is missing is said now, not by the first stage
     _build(parts["model"], checked.model, "model")  # cheap, and some options only fit together or not
     policy = _build(parts["policy"], checked.policy, "policy")
@@ -120,6 +124,18 @@ def check(config: LoopConfig) -> LoopConfig:
     if domain.light and checked.corrector.kind != NONE:
         _check_corrector(checked)
     return checked
+
+
+def _check_tripwires(config: LoopConfig, domain: DomainPart) -> None:
+    """Stop rules speak of metrics that the domain measures.
+
+    Raises:
+        UnknownPart: naming the rule's place and those metrics.
+    """
+    for i, rule in enumerate(config.tripwires):
+        metric = parse_tripwire(rule).condition.metric
+        if metric and metric not in domain.metrics:
+            raise UnknownPart("metric", metric, domain.metrics, f"tripwires.{i}")
 
 
 def _check_corrector(config: LoopConfig) -> None:

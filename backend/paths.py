@@ -1,31 +1,38 @@
-"""Data sets that are files are named by path. Over the network only paths in the data folder's ``data`` may be named:
-nobody shall make the server open, and tell about, any file that it can read."""
+"""Data sets and models that are files are named by path. Whoever is not known to sit at this machine may name paths in
+the data folder's ``data`` only: nobody shall make the server open, and tell about, any file that it can read."""
 
 import ipaddress
-from pathlib import Path
 
 from backend.context import Backend
-from core.config import LoopConfig
+from core.config import LoopConfig, PartConfig
 from core.errors import InvalidConfig
-
-FIELD = "data.options.path"
+from core.typedpaths import typed_path
 
 
 def confined(backend: Backend, config: LoopConfig) -> LoopConfig:
-    """The config, if this server may open the path that its data set names.
+    """The config, if the one who asks may have the paths opened that its data set and model name.
 
     Raises:
-        InvalidConfig: when the server is open to the network and the path leads out of its data folder.
+        InvalidConfig: when the server is open to the network, or has a log-in, and a path leads out of its data folder.
+        DataMissing: when it can be no path.
     """
-    path = config.data.options.get("path")
-    if not isinstance(path, str) or not path.strip() or _is_local(backend.settings.host):
-        return config
-    folder = (backend.settings.home / "data").resolve()
-    if not Path(path).expanduser().resolve().is_relative_to(folder):
-        raise InvalidConfig(
-            f"This server opens data sets in {folder} only; got {path!r}.", "Copy it there first.", FIELD
-        )
+    for name, part in (("data", config.data), ("model", config.model)):
+        _confine(backend, part, f"{name}.options.path")
     return config
+
+
+def _confine(backend: Backend, part: PartConfig, field: str) -> None:
+    path = part.options.get("path")
+    if not isinstance(path, str) or not path.strip():
+        return
+    wanted = typed_path(path)
+    if _is_local(backend.settings.host) and not backend.gate.require("viewer").name:
+        return
+    folder = (backend.settings.home / "data").resolve()
+    if not wanted.resolve().is_relative_to(folder):
+        raise InvalidConfig(
+            f"This server opens data sets and models in {folder} only; got {path!r}.", "Copy it there first.", field
+        )
 
 
 def _is_local(host: str) -> bool:

@@ -1,6 +1,8 @@
-"""The queue only wakes workers: a message carries ids, SQL knows the rest. Losing or doubling one does no harm."""
+"""The queue only wakes workers: a message says that a queue has work, SQL says which. Losing or doubling one does no
+harm."""
 
 import logging
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -13,14 +15,14 @@ from core.config import LoopConfig
 log = logging.getLogger(__name__)
 
 VISIBILITY_TIMEOUT_S = 3600  # a message unacknowledged that long is delivered again
-RUN_STAGE, PREPARE, RUN_AUDIT = "loopscope.run_stage", "loopscope.prepare", "loopscope.run_audit"
+RUN_NEXT, PREPARE, RUN_AUDIT = "loopscope.run_next", "loopscope.prepare", "loopscope.run_audit"
 GPU, CPU = "gpu", "cpu"
 PREPARED = ("correctors", "evaluator")  # what can be computed ahead, each in a process of its own
 
 
 @dataclass(frozen=True)
 class Message:
-    """One part of one stage that can start."""
+    """One part of one stage that can start. Workers hear of its queue only, and take whatever has its turn there."""
 
     loop_id: str
     generation: int
@@ -73,10 +75,8 @@ class CeleryQueue:
         from celery import group
 
         signatures = [
-            self.app.signature(
-                RUN_STAGE, args=(m.loop_id, m.generation, m.stage, m.part), options={"queue": m.queue}, immutable=True
-            )
-            for m in messages
+            self.app.signature(RUN_NEXT, args=(message.queue,), options={"queue": message.queue}, immutable=True)
+            for message in messages
         ]
         if signatures:
             self._quietly(lambda: group(signatures, app=self.app).apply_async())
@@ -139,7 +139,21 @@ class ListQueue:
 
 
 def celery_app(settings: Settings) -> Any:
-    """A Celery app on the settings' broker: JSON only, no results, one message at a time, acknowledged when done."""
+    """A Celery app on the settings' broker. Why it is set as it is:
+
+    - ``visibility_timeout``, in all three places where Celery and kombu look, because the shortest one wins: Redis
+      hands a message out again that has not been acknowledged for so long. An hour is longer than almost any stage; a
+      message that comes twice finds whatever has its turn, or nothing.
+    - ``task_acks_late``: a message taken by a worker that dies is not gone with it. ``acks_on_failure_or_timeout``:
+      but a task that fails or whose process is killed is done with, and not ``reject_on_worker_lost``, which could go
+      on for ever: the reconciler takes up a killed worker's stage, and SQL counts how often.
+    - ``worker_prefetch_multiplier`` 1: nobody hoards messages behind a long stage.
+    - Results are ignored, progress is in SQL. JSON only: whoever reaches the broker must not be able to run code.
+    - No connection is given up (``max_retries`` None) while a worker waits for its broker, but sending gives up after a
+      try or two, because whoever sends is a person's click or a stage; the reconciler sends again.
+    - Stages that run while the connection is lost go on. TCP keep-alive notices a broker that vanished without a word.
+    - Gossip, mingle, events and heartbeats between workers are off: nobody reads them (``worker.celery_app``).
+    """
     from celery import Celery
 
     app = Celery("loopscope", broker=settings.broker_url, set_as_current=False)
@@ -147,6 +161,7 @@ def celery_app(settings: Settings) -> Any:
         "visibility_timeout": VISIBILITY_TIMEOUT_S,
         "socket_connect_timeout": 2,
         "socket_keepalive": True,
+        "socket_keepalive_options": _keep_alive(),
         "max_retries": 1,
         "interval_start": 0,
     }
@@ -165,7 +180,8 @@ def celery_app(settings: Settings) -> Any:
         task_ignore_result=True,
         task_acks_late=True,
         task_acks_on_failure_or_timeout=True,
-        task_reject_on_worker_lost=False,  # the reconciler takes up a killed worker's stage, and counts how often
+        task_reject_on_worker_lost=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
         worker_prefetch_multiplier=1,
         worker_hijack_root_logger=False,
         worker_send_task_events=False,
@@ -174,3 +190,9 @@ def celery_app(settings: Settings) -> Any:
         timezone="UTC",
     )
     return app
+
+
+def _keep_alive() -> dict[int, int]:
+    """Socket options by which a vanished broker is noticed within half a minute, where the system has them."""
+    wanted = {"TCP_KEEPIDLE": 15, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 3}
+    return {getattr(socket, name): value for name, value in wanted.items() if hasattr(socket, name)}

@@ -35,6 +35,10 @@ class Settings(BaseSettings):
     hosts: str = Field(
         "", description="Names, comma-separated, under which browsers may reach this server, besides its addresses."
     )
+    https: bool = Field(False, description="Whether browsers reach this server by https only, through a proxy.")
+    proxies: str = Field(
+        "", description="Addresses, comma-separated, of proxies that are believed for whom they speak (X-Forwarded-*)."
+    )
     session_hours: float = Field(12.0, gt=0, le=24 * 90, description="How long a log-in lasts.")
     hang_after_s: float = Field(
         900.0,
@@ -105,4 +109,5 @@ def read_settings(**changes: Any) -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = f"LOOPSCOPE_{str(first['loc'][0]).upper()}" if first["loc"] else "LOOPSCOPE_*"
-        raise InvalidConfig(f"{name}: {first['msg']} (got {first['input']!r}).", "Change or unset it.", name) from None
+        got = "" if name.endswith(("_URL", "_TOKEN")) else f" (got {first['input']!r})"  # addresses hold passwords
+        raise InvalidConfig(f"{name}: {first['msg']}{got}.", "Change or unset it.", name) from None

@@ -4,7 +4,6 @@ anything. Each function is one short transaction that locks the loop's row first
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any, Literal
 
 from sqlalchemy import case, func, select, update
@@ -12,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from backend import tripping
 from backend.context import Backend
-from backend.journal import bump, finite, lock_loop, note, touch
+from backend.diagnosis import describe, in_one_line, ran_out_of_memory
+from backend.journal import bump, finite, lock_loop, note, sql_now, touch
 from backend.parts import domain_part
 from backend.queue import Message, queue_of
 from backend.shelf import FactShelf, Pending
@@ -23,6 +23,7 @@ from core.errors import LeaseLost, LoopscopeError, NotFound
 from core.loop import ready_stages, record_of, stages_of
 
 MAX_ATTEMPTS = 3
+OVER_AFTER_S = 5.0  # a stage that has worked so long says that what its loop waited for is over
 RUNNABLE = ("queued", "running", "interrupted")
 Verdict = Literal["go", "cancel", "lost"]
 Parts = Callable[[str], int]
@@ -43,24 +44,30 @@ class Lease:
 
 
 def claim(backend: Backend, loop_id: str, generation: int, stage: str, part: int, worker: str) -> Lease | None:
-    """Take a stage; None when it is done, held by somebody else, or its loop shall not run."""
+    """Take a certain stage; None when it is done, held by somebody else, or its loop shall not run."""
     with backend.database.write() as session:
-        try:
-            loop = lock_loop(session, loop_id)
-        except NotFound:
-            return None  # purged while its message waited
-        row = session.get(Stage, (loop_id, generation, stage, part))
-        if row is None or row.state != "queued" or loop.state not in RUNNABLE or loop.deleted_at is not None:
-            return None
-        now = utc_now()
-        row.state, row.token, row.worker, row.attempt = "running", secrets.token_hex(16), worker, row.attempt + 1
-        row.started_at = row.heartbeat_at = now
-        row.finished_at, row.fraction, row.sentence = None, 0.0, ""
-        loop.state = "running"
-        loop.started_at = loop.started_at or now
-        touch(session, loop)
-        config = LoopConfig.model_validate(loop.config)
-        return Lease(loop_id, generation, stage, part, row.token, row.attempt, config)
+        return take(session, loop_id, generation, stage, part, worker)
+
+
+def take(session: Session, loop_id: str, generation: int, stage: str, part: int, worker: str) -> Lease | None:
+    """The same within a transaction."""
+    try:
+        loop = lock_loop(session, loop_id)
+    except NotFound:
+        return None  # purged while its message waited
+    now = sql_now(session)
+    row = session.get(Stage, (loop_id, generation, stage, part))
+    if row is None or row.state != "queued" or loop.state not in RUNNABLE or loop.deleted_at is not None:
+        return None
+    if row.retry_at is not None and row.retry_at > now:
+        return None
+    row.state, row.token, row.worker, row.attempt = "running", secrets.token_hex(16), worker, row.attempt + 1
+    row.started_at = row.heartbeat_at = loop.served_at = now
+    row.finished_at, row.fraction, row.sentence = None, 0.0, ""
+    loop.state = "running"
+    loop.started_at = loop.started_at or now
+    touch(session, loop)
+    return Lease(loop_id, generation, stage, part, row.token, row.attempt, LoopConfig.model_validate(loop.config))
 
 
 def look(backend: Backend, lease: Lease) -> Verdict:
@@ -81,16 +88,20 @@ def heartbeat(backend: Backend, lease: Lease, fraction: float, sentence: str) ->
     with backend.database.write() as session:
         found = session.execute(
             update(Loop).where(Loop.id == lease.loop_id).values(revision=Loop.revision + 1)
-            .returning(Loop.state, Loop.deleted_at)
+            .returning(Loop.state, Loop.deleted_at, Loop.trouble)
         ).one_or_none()  # fmt: skip
-        beaten = session.execute(
+        now = sql_now(session)
+        started_at = session.scalar(
             update(Stage)
             .where(*_row_of(lease), Stage.token == lease.token, Stage.state == "running")
-            .values(heartbeat_at=utc_now(), fraction=min(max(fraction, 0.0), 1.0), sentence=sentence)
+            .values(heartbeat_at=now, fraction=min(max(fraction, 0.0), 1.0), sentence=sentence)
+            .returning(Stage.started_at)
         )
-        if found is None or not beaten.rowcount:  # type: ignore[attr-defined]
+        if found is None or started_at is None:
             session.rollback()
             return "lost"
+        if found.trouble is not None and (now - started_at).total_seconds() > OVER_AFTER_S:
+            session.execute(update(Loop).where(Loop.id == lease.loop_id).values(trouble=None))
         bump(session)
         return "go" if found.state in RUNNABLE and found.deleted_at is None else "cancel"
 
@@ -115,10 +126,10 @@ def publish(
         LeaseLost: when another worker holds the stage by now; nothing changes then.
     """
     with backend.database.write() as session:
-        loop = lock_loop(session, lease.loop_id)
-        row = held(session, lease)
+        loop, row = leased(session, lease)
         config = LoopConfig.model_validate(loop.config)  # it may have been extended since the claim
         row.state, row.finished_at, row.fraction, row.seconds = "done", utc_now(), 1.0, seconds
+        loop.trouble = None
         for (generation, name), item in pending.items():
             session.merge(
                 Artifact(
@@ -142,6 +153,13 @@ def publish(
         runnable = loop.state in RUNNABLE
     if runnable:
         backend.queue.send(messages)
+
+
+def published(backend: Backend, lease: Lease) -> bool:
+    """Whether a stage was published under this very lease: asked when the answer of a transaction was lost."""
+    with backend.database.read() as session:
+        token = session.scalar(select(Stage.token).where(*_row_of(lease), Stage.state == "done"))
+    return token == lease.token
 
 
 def advance(session: Session, loop: Loop, config: LoopConfig, parts: Parts) -> list[Message]:
@@ -172,7 +190,7 @@ def in_blocks(config: LoopConfig) -> bool:
 
 def add_stage(session: Session, loop: Loop, config: LoopConfig, t: int, stage: str, parts: int) -> list[Message]:
     """Queue one stage in so many parts."""
-    now, queue = utc_now(), queue_of(config, stage)
+    now, queue = sql_now(session), queue_of(config, stage)
     for part in range(parts):
         session.add(
             Stage(loop_id=loop.id, generation=t, stage=stage, part=part, queue=queue, state="queued", sent_at=now)
@@ -181,46 +199,52 @@ def add_stage(session: Session, loop: Loop, config: LoopConfig, t: int, stage: s
 
 
 def fail(backend: Backend, lease: Lease, error: Exception, traceback: str) -> None:
-    """A stage raised. What may go better another time is tried again; an error of ours, or the third, ends the loop."""
+    """A stage raised. What may go better another time is tried again; an error of ours, or the third, ends the loop.
+
+    So does memory that has run out twice: it will again.
+    """
+    tries = 2 if ran_out_of_memory(error) else MAX_ATTEMPTS
     with backend.database.write() as session:
-        loop = lock_loop(session, lease.loop_id)
         try:
-            row = held(session, lease)
+            loop, row = leased(session, lease)
         except LeaseLost:
             return
-        again = not isinstance(error, LoopscopeError) and row.attempt < MAX_ATTEMPTS
+        again = not isinstance(error, LoopscopeError) and row.attempt < tries
         where = what_of(lease.stage, lease.generation)
-        if again:
-            row.state, row.token, row.sent_at = "queued", "", utc_now()
-            sentence = f"Trouble in {where} (attempt {row.attempt} of {MAX_ATTEMPTS}): {in_one_line(error)}"
+        told = describe(error)
+        if again or loop.state not in RUNNABLE:  # who stops a loop is not told of its errors; resume tries again
+            row.state, row.token, row.sent_at = "queued", "", sql_now(session)
+            row.fraction, row.sentence = 0.0, ""
+            message = told["message"] if told["code"] == "out_of_memory" else in_one_line(error)
+            sentence = f"Trouble in {where} (attempt {row.attempt} of {tries}): {message}"
             note(session, loop, "retry", sentence, lease.generation, lease.stage)
         else:
             row.state, row.token, row.finished_at = "failed", "", utc_now()
-            _fail_loop(session, loop, lease.generation, lease.stage, describe(error) | {"traceback": traceback})
-        if loop.state == "cancelling":
-            settle(session, loop)
+            fail_loop(session, loop, lease.generation, lease.stage, told | {"traceback": traceback})
+        settle(session, loop)
         touch(session, loop)
-        message = message_of(row, lease.config)
+        again = again and loop.state in RUNNABLE
+        waiting = message_of(row, lease.config)
     if again:
-        backend.queue.send([message])
+        backend.queue.send([waiting])
 
 
 def release(backend: Backend, lease: Lease, *, resend: bool = False) -> None:
     """Give a stage back undone: its loop was cancelled, or (``resend``) its worker is going."""
     with backend.database.write() as session:
-        loop = lock_loop(session, lease.loop_id)
         try:
-            row = held(session, lease)
+            loop, row = leased(session, lease)
         except LeaseLost:
             return
-        row.state, row.token, row.attempt, row.sent_at = "queued", "", row.attempt - 1, utc_now()
+        row.state, row.token, row.attempt, row.sent_at = "queued", "", row.attempt - 1, sql_now(session)
         row.fraction, row.sentence = 0.0, ""
+        session.flush()
         if loop.state == "running" and resend and not running_parts(session, loop):
             loop.state = "queued"
         settle(session, loop)
         touch(session, loop)
         message = message_of(row, lease.config)
-        resend = resend or loop.state in RUNNABLE  # it has been resumed in the meantime
+        resend = loop.state in RUNNABLE and loop.deleted_at is None  # it may have been resumed in the meantime
     if resend:
         backend.queue.send([message])
 
@@ -231,109 +255,10 @@ def settle(session: Session, loop: Loop) -> bool:
     if loop.state != "cancelling" or running_parts(session, loop):
         return False
     loop.state, loop.finished_at = "stopped" if loop.stop else "cancelled", utc_now()
+    tripping.settled(session, loop)
     if not loop.stop:
         note(session, loop, "cancelled", "Cancelled. What was recorded is kept; resume goes on from there.")
     return True
-
-
-def reclaim(backend: Backend) -> int:
-    """Take back the stages of workers that have fallen silent; returns how many."""
-    limit = utc_now() - timedelta(seconds=backend.settings.stale_after_s)
-    with backend.database.read() as session:
-        stale = session.execute(
-            select(Stage.loop_id, Stage.generation, Stage.stage, Stage.part)
-            .where(Stage.state == "running", Stage.heartbeat_at < limit)
-        ).all()  # fmt: skip
-    found = 0
-    for loop_id, generation, stage, part in stale:
-        with backend.database.write() as session:
-            try:
-                loop = lock_loop(session, loop_id)
-            except NotFound:
-                continue
-            row = session.get(Stage, (loop_id, generation, stage, part))
-            if row is None or row.state != "running" or row.heartbeat_at is None or row.heartbeat_at >= limit:
-                continue
-            again = _take_back(session, loop, row)
-            message = message_of(row, LoopConfig.model_validate(loop.config))
-            touch(session, loop)
-        found += 1
-        if again:
-            backend.queue.send([message])
-    return found
-
-
-def _take_back(session: Session, loop: Loop, row: Stage) -> bool:
-    silent_s = (utc_now() - row.heartbeat_at).total_seconds() if row.heartbeat_at else 0.0
-    what = f"{row.worker or 'The worker'} has not been heard of for {silent_s:.0f} s"
-    row.token, row.state, row.sent_at = "", "queued", utc_now()
-    if loop.state in RUNNABLE and row.attempt >= MAX_ATTEMPTS:
-        row.state, row.finished_at = "failed", utc_now()
-        error = {
-            "code": "worker_lost",
-            "message": f"The worker was lost {row.attempt} times in {what_of(row.stage, row.generation)}.",
-            "hint": "It may have run out of memory: see the worker's log, then resume.",
-            "traceback": "",
-        }
-        _fail_loop(session, loop, row.generation, row.stage, error)
-    elif loop.state in RUNNABLE:
-        loop.state = "interrupted"
-        note(session, loop, "interrupted", f"{what}; it will be picked up again.", row.generation, row.stage)
-        return True
-    settle(session, loop)
-    return False
-
-
-def settle_all(backend: Backend) -> None:
-    """End the cancelling of loops that nothing runs for any more."""
-    with backend.database.read() as session:
-        ids = session.scalars(select(Loop.id).where(Loop.state == "cancelling")).all()
-    for loop_id in ids:
-        with backend.database.write() as session:
-            loop = session.scalar(select(Loop).where(Loop.id == loop_id).with_for_update())
-            if loop is not None and settle(session, loop):
-                touch(session, loop)
-
-
-def resend(backend: Backend, queue: str, after_s: float) -> int:
-    """Send again for stages of a queue that have waited so long since their last message; returns how many."""
-    limit = utc_now() - timedelta(seconds=after_s)
-    with backend.database.write() as session:
-        rows = session.execute(
-            select(Stage, Loop.config)
-            .join(Loop, Loop.id == Stage.loop_id)
-            .where(
-                Stage.state == "queued", Stage.sent_at < limit, Loop.state.in_(RUNNABLE), Loop.deleted_at.is_(None)
-            )
-            .order_by(Stage.sent_at)
-        ).all()  # fmt: skip
-        messages = []
-        for row, config in rows:
-            message = message_of(row, LoopConfig.model_validate(config))
-            if message.queue == queue:
-                row.sent_at = utc_now()
-                messages.append(message)
-    backend.queue.send(messages)
-    return len(messages)
-
-
-def describe(error: Exception) -> dict[str, str]:
-    """Code, message and hint of any error."""
-    if isinstance(error, LoopscopeError):
-        return {"code": error.code, "message": error.message, "hint": error.hint}
-    if isinstance(error, MemoryError):
-        return {"code": "out_of_memory", "message": "Memory ran out.", "hint": "Use fewer samples or smaller batches."}
-    return {
-        "code": "unexpected",
-        "message": in_one_line(error),
-        "hint": "This should not happen: the traceback says where. Resume tries again.",
-    }
-
-
-def in_one_line(error: Exception) -> str:
-    """Kind and beginning of an error that nobody foresaw."""
-    lines = str(error).splitlines() or [""]
-    return f"{type(error).__name__}: {lines[0][:300]}".rstrip(": ")
 
 
 def message_of(row: Stage, config: LoopConfig) -> Message:
@@ -345,8 +270,10 @@ def what_of(stage: str, generation: int) -> str:
     return f"generation {generation}" if stage == BLOCK else f"{stage} of generation {generation}"
 
 
-def _fail_loop(session: Session, loop: Loop, generation: int, stage: str, error: dict[str, str]) -> None:
+def fail_loop(session: Session, loop: Loop, generation: int, stage: str, error: dict[str, str]) -> None:
+    """Park a loop, with the reason."""
     loop.state, loop.finished_at = "failed", utc_now()
+    loop.trouble = None
     loop.error = {**error, "stage": stage, "generation": generation}
     note(session, loop, "failed", error["message"], generation, stage)
 
@@ -373,6 +300,19 @@ def told_of_rejected(counts: Mapping[str, int]) -> str:
 
 def _samples(count: int) -> str:
     return f"{count} sample{' was' if count == 1 else 's were'}"
+
+
+def leased(session: Session, lease: Lease) -> tuple[Loop, Stage]:
+    """The loop's row, locked, and the stage's.
+
+    Raises:
+        LeaseLost: when another worker holds the stage by now, or the loop is gone.
+    """
+    try:
+        loop = lock_loop(session, lease.loop_id)
+    except NotFound:
+        raise LeaseLost(f"The loop {lease.loop_id} is no more.") from None
+    return loop, held(session, lease)
 
 
 def held(session: Session, lease: Lease) -> Stage:
@@ -422,4 +362,5 @@ def end_if_complete(session: Session, loop: Loop, config: LoopConfig) -> None:
     recorded = session.scalar(select(func.count()).select_from(Generation).where(Generation.loop_id == loop.id))
     if recorded == config.generations + 1 and loop.state in (*RUNNABLE, "cancelling"):
         loop.state, loop.finished_at, loop.error = "done", utc_now(), None
+        loop.stop = loop.trouble = None  # a rule that fired at the last generation has stopped nothing
         note(session, loop, "done", f"Done: {config.generations + 1} generations recorded.")

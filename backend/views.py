@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
+from backend.journal import sql_now
 from backend.parts import domain_part
-from backend.tables import Generation, Loop, MetricValue, Stage, utc_now
+from backend.tables import Generation, Loop, MetricValue, Stage, driver_rows
 from core.blocks import BLOCK
 from core.config import LoopConfig
 from core.errors import UnknownPart
@@ -56,7 +57,12 @@ class ErrorView(View):
 
 
 class StopView(View):
-    """The tripwire that stopped a loop. ``best``: the generation that it was rolled back to, where it was."""
+    """What stopped a loop: a tripwire, or ("" for the rule) a person who rolled it back.
+
+    Attributes:
+        generation: at which the rule fired.
+        best: the generation that it was rolled back to, where it was.
+    """
 
     rule: str
     sentence: str
@@ -73,6 +79,8 @@ class LoopView(View):
         headline: the metric that its domain is told by first.
         history: that metric by generation, for a small curve: of a long loop only some generations.
         trouble: what an active loop waits for (disk, database), None where nothing is wrong.
+        stop: what ended it, or ends it now, where that was a rule of its own or a roll-back.
+        disarmed: stop rules that a person has resumed past.
     """
 
     id: str
@@ -99,6 +107,7 @@ class LoopView(View):
     priority: int = 0
     trouble: ErrorView | None = None
     stop: StopView | None = None
+    disarmed: list[str] = []
     revision: int
 
 
@@ -133,7 +142,7 @@ class PanelView(View):
 
 def loop_views(session: Session, loops: Sequence[Loop], stale_after_s: float) -> list[LoopView]:
     """Views of loops, in five queries however many they are."""
-    now = utc_now()
+    now = sql_now(session)
     ids = [loop.id for loop in loops]
     active = [loop.id for loop in loops if loop.state in ACTIVE]
     latest = _latest(session, ids)
@@ -177,7 +186,8 @@ def _view(
         history=history,
         deleted=loop.deleted_at is not None, owner=loop.owner, priority=loop.priority,
         trouble=ErrorView.model_validate(loop.trouble) if loop.trouble and state in ACTIVE else None,
-        stop=StopView.model_validate(loop.stop) if loop.stop else None, revision=loop.revision,
+        stop=StopView.model_validate(loop.stop) if loop.stop and state in ("cancelling", "stopped") else None,
+        disarmed=[str(rule) for rule in loop.disarmed or []], revision=loop.revision,
     )  # fmt: skip
 
 
@@ -187,16 +197,17 @@ def _sentence(
 ) -> str:  # fmt: skip
     last = config.generations
     reached = f"after generation {loop.generation} of {last}" if loop.generation >= 0 else "before generation 0"
+    if loop.trouble and state in ("queued", "interrupted"):
+        return f"Waits: {loop.trouble.get('message', 'something is wrong')}"
     if state == "queued":
         return "Queued: waits for a free worker"
     if state == "cancelling":
-        return "Cancelling: the running stage stops in a moment"
+        why = f"Stopping, {loop.stop['sentence']}" if loop.stop else "Cancelling"
+        return f"{why}: the running stage stops in a moment"
     if state == "cancelled":
         return f"Cancelled {reached}"
     if state == "stopped":
         return f"Stopped {reached}: {(loop.stop or {}).get('sentence', 'by a rule of its own')}"
-    if loop.trouble and state in ("queued", "interrupted"):
-        return f"Waits: {loop.trouble.get('message', 'something is wrong')}"
     if state == "interrupted":
         silent = f" for {silence_s:.0f} s" if silence_s is not None else ""
         return f"Interrupted: the worker has not been heard of{silent}; it will be picked up again"
@@ -288,33 +299,36 @@ def _eta(
 
 
 def _latest(session: Session, ids: Collection[str]) -> dict[str, dict[str, float]]:
-    rows = session.execute(
-        select(MetricValue.loop_id, MetricValue.name, MetricValue.value)
-        .join(Loop, (Loop.id == MetricValue.loop_id) & (Loop.generation == MetricValue.generation))
-        .where(MetricValue.loop_id.in_(ids))
+    metrics, loops = MetricValue.__table__.c, Loop.__table__.c
+    rows = session.connection().execute(
+        select(metrics.loop_id, metrics.name, metrics.value)
+        .join(Loop.__table__, (loops.id == metrics.loop_id) & (loops.generation == metrics.generation))
+        .where(metrics.loop_id.in_(ids), metrics.value.is_not(None))
     )
     found: dict[str, dict[str, float]] = {}
-    for loop_id, name, value in rows:
-        if value is not None:
-            found.setdefault(loop_id, {})[name] = value
+    for loop_id, name, value in driver_rows(rows):
+        found.setdefault(loop_id, {})[name] = value
     return found
 
 
 def _history(session: Session, headlines: Mapping[str, str]) -> dict[str, list[float]]:
     """The headline metric of loops (by id), thinned to about HISTORY values each, the last among them."""
-    t, last = MetricValue.generation, Loop.generation
-    rows = session.execute(
-        select(MetricValue.loop_id, MetricValue.name, MetricValue.value)
-        .join(Loop, Loop.id == MetricValue.loop_id)
-        .where(
-            MetricValue.loop_id.in_(headlines), MetricValue.name.in_(set(headlines.values())),
-            ((last - t) % (1 + last // HISTORY) == 0),
-        )
-        .order_by(MetricValue.loop_id, t)
-    )  # fmt: skip
+    metrics, last = MetricValue.__table__.c, Loop.__table__.c.generation
+    by_name: dict[str, list[str]] = {}
+    for loop_id, name in headlines.items():
+        by_name.setdefault(name, []).append(loop_id)
     found: dict[str, list[float]] = {}
-    for loop_id, name, value in rows:
-        if value is not None and name == headlines[loop_id]:
+    for name, ids in by_name.items():
+        rows = session.connection().execute(
+            select(metrics.loop_id, metrics.value)
+            .join(Loop.__table__, Loop.__table__.c.id == metrics.loop_id)
+            .where(
+                metrics.loop_id.in_(ids), metrics.name == name, metrics.value.is_not(None),
+                ((last - metrics.generation) % (1 + last // HISTORY) == 0),
+            )
+            .order_by(metrics.loop_id, metrics.generation)
+        )  # fmt: skip
+        for loop_id, value in driver_rows(rows):
             found.setdefault(loop_id, []).append(value)
     return found
 
@@ -343,7 +357,7 @@ def _parts(session: Session, ids: Collection[str]) -> dict[str, list[Stage]]:
 
 
 def _recorded(session: Session, ids: Collection[str]) -> dict[str, list[datetime]]:
-    limit = utc_now() - timedelta(days=1)
+    limit = sql_now(session) - timedelta(days=1)
     rows = session.execute(
         select(Generation.loop_id, Generation.recorded_at)
         .join(Loop, Loop.id == Generation.loop_id)

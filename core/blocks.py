@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from core.config import LoopConfig
+from core.errors import DataMissing
 from core.loop import Run, corrects_in_loop, run_loop
 from core.packs import pack
 from core.policies import Policy
@@ -58,9 +59,9 @@ class BlockShelf:
                 if not wanted:
                     del items[t, name]
 
-    def kept(self, last: int) -> dict[tuple[int, str], Item]:
-        """What lasts of the generations up to ``last``; those that were not finished leave nothing."""
-        return {key: item for key, item in (self.passing | self.shown).items() if key[0] <= last}
+    def kept(self, first: int, last: int) -> dict[tuple[int, str], Item]:
+        """What lasts of the generations from ``first`` to ``last``; those that were not finished leave nothing."""
+        return {key: item for key, item in (self.passing | self.shown).items() if first <= key[0] <= last}
 
 
 @dataclass(frozen=True)
@@ -113,15 +114,17 @@ def run_blocks(
     """The same of several loops that go on together; what stops one of them ends the block of all."""
     began, records, stopped = clock(), list[tuple[GenerationRecord, ...]](), None
     shelves = [BlockShelf(run.shelf) for run in runs]
+    start = _start(runs, shelves, first)
     progress = [_Progress(run, first) for run in runs]
     inner = [replace(run, shelf=a, tick=b) for run, a, b in zip(runs, shelves, progress, strict=True)]
     try:
-        for done in go(inner, first):
-            records.append(done)
+        for done in go(inner, start):
+            if done[0].index >= first:
+                records.append(done)
             for run, shelf, told in zip(runs, shelves, progress, strict=True):
                 shelf.forget(run.config, run.policy, done[0].index)
                 told.reached(done[0].index)
-            if clock() - began > seconds:
+            if records and clock() - began > seconds:
                 break
     except Exception as error:
         if not records:
@@ -131,8 +134,34 @@ def run_blocks(
     for run, shelf in zip(runs, shelves, strict=True):
         shelf.forget(run.config, run.policy, last)
     return [
-        Block(first, tuple(done[i] for done in records), shelf.kept(last), stopped) for i, shelf in enumerate(shelves)
+        Block(first, tuple(done[i] for done in records), shelf.kept(first, last), stopped)
+        for i, shelf in enumerate(shelves)
     ]
+
+
+def _start(runs: Sequence[Run], shelves: Sequence[BlockShelf], first: int) -> int:
+    """Where to begin, to go on from ``first``: before it, where a loop was rolled back into the middle of a block, of
+    which nothing lasts that a later generation could be made from. What was made before is made again, alike."""
+    return next(
+        (
+            t
+            for t in range(first, 0, -1)
+            if all(_can_begin(run, shelf, t) for run, shelf in zip(runs, shelves, strict=True))
+        ),
+        0,
+    )
+
+
+def _can_begin(run: Run, shelf: BlockShelf, t: int) -> bool:
+    """Whether the shelf holds what generation ``t`` is made from: the model before it, and the sets it learns from."""
+    kind = "corrected-0" if corrects_in_loop(run.config) else "raw"
+    wanted = [(t - 1, "model"), *((k, kind) for k in run.policy.past_generations(t) if 0 < k < t)]
+    try:
+        for k, name in wanted:
+            shelf.load(k, name)
+    except (DataMissing, KeyError):
+        return False
+    return True
 
 
 def _one(runs: Sequence[Run], start: int) -> Iterator[tuple[GenerationRecord, ...]]:
@@ -152,7 +181,7 @@ class _Progress:
 
     def __call__(self, fraction: float, sentence: str) -> None:
         del fraction, sentence  # of one stage of a generation that takes milliseconds
-        self._tick((self._now - self._first) / self._count, f"at generation {self._now}")
+        self._tick(max(self._now - self._first, 0) / self._count, f"at generation {self._now}")
 
 
 def _without_traces(item: Item) -> Item:

@@ -5,11 +5,13 @@ import hashlib
 import json
 from collections.abc import Mapping
 from copy import deepcopy
-from typing import Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic_core import PydanticCustomError
 
 from core.errors import InvalidConfig
+from core.tripwires import ALLOWED, MOST_RULES, NotARule, parse_tripwire
 
 
 class Options(BaseModel):
@@ -111,6 +113,14 @@ class EvaluationConfig(Options):
     )  # fmt: skip
 
 
+def _rule(text: str) -> str:
+    """A stop rule as it is written for good."""
+    try:
+        return str(parse_tripwire(text))
+    except NotARule as error:
+        raise PydanticCustomError("tripwire", "{why}", {"why": str(error), "hint": ALLOWED}) from None
+
+
 class LoopConfig(Options):
     """One loop, whole. The same config gives the same numbers, in process and through the queue."""
 
@@ -129,6 +139,10 @@ class LoopConfig(Options):
     seed: int = Field(0, ge=0, le=2**31 - 1, title="Seed", description="Every random draw comes from it.")
     replicates: int = Field(
         1, ge=1, le=10_000, title="Seeds at once", description="Run in one computation, drawn as mean and band.",
+    )  # fmt: skip
+    tripwires: tuple[Annotated[str, AfterValidator(_rule)], ...] = Field(
+        (), max_length=MOST_RULES, exclude_if=lambda rules: not rules, title="Stop rules",
+        description="One per line; the loop stops at the first generation that breaks one.",
     )  # fmt: skip
 
     @property
@@ -160,7 +174,8 @@ def parse(cls: type[OptionsT], data: object, field: str = "") -> OptionsT:
                 path,
             ) from None
         found = "missing" if first["type"] == "missing" else repr(first["input"])[:80]
-        raise InvalidConfig(f"{path or 'config'}: {first['msg']} (got {found}).", "", path) from None
+        hint = str(first.get("ctx", {}).get("hint", ""))
+        raise InvalidConfig(f"{path or 'config'}: {first['msg']} (got {found}).", hint, path) from None
 
 
 def digest(value: object) -> str:

@@ -1,6 +1,7 @@
 """The errors of the product. Code below the worker raises these; one boundary turns them into a loop's state, an API
 answer or a sentence on the page: ``message`` says what was wrong (with the value), ``hint`` what to do about it."""
 
+import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -51,7 +52,8 @@ class UnknownPart(InvalidConfig):
     code = "unknown_part"
 
     def __init__(self, what: str, kind: str, choices: Iterable[str], field: str = "") -> None:
-        super().__init__(f"There is no {what} named {kind!r}.", f"Choose one of: {', '.join(choices)}.", field)
+        named = kind if len(kind) <= 80 else f"{kind[:77]}..."
+        super().__init__(f"There is no {what} named {named!r}.", f"Choose one of: {', '.join(choices)}.", field)
 
 
 class InvalidMotion(LoopscopeError):
@@ -79,13 +81,14 @@ class Conflict(LoopscopeError):
 
 
 class TrainingDiverged(LoopscopeError):
-    """Training loss became NaN or infinite."""
+    """Training loss, or (where ``loss`` is finite) a weight, became NaN or infinite."""
 
     code = "training_diverged"
 
     def __init__(self, step: int, loss: float) -> None:
+        what = f"the loss was {loss}" if not math.isfinite(loss) else "weights were no longer finite"
         super().__init__(
-            f"Training diverged: the loss was {loss} at step {step}.",
+            f"Training diverged: {what} at step {step}.",
             "Lower the learning rate or clip gradients harder.",
         )
         self.step = step

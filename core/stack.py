@@ -284,7 +284,7 @@ class StackedCorrector:
 
 def _common(config: LoopConfig) -> Mapping[str, Any]:
     """What stacked loops agree on."""
-    plain = config.model_dump(mode="json", exclude={"seed", "replicates"})
+    plain = config.model_dump(mode="json", exclude={"seed", "replicates", "tripwires"})
     if config.corrector.kind == "idealized":
         plain["corrector"]["options"].pop("gamma", None)
     if config.policy.kind == "augment":

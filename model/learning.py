@@ -2,7 +2,7 @@
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -59,7 +59,7 @@ def learn(
         The numbers to report: mean of the last 50 losses, and steps.
 
     Raises:
-        TrainingDiverged: when a loss is not finite.
+        TrainingDiverged: when a loss is not finite, or a weight after the last step.
     """
     weights: list[Tensor] = list(network.parameters())
     followers: list[Tensor] = [] if average is None else list(average.parameters())
@@ -85,8 +85,14 @@ def learn(
         if now - ticked > TICK_S or step + 1 == steps:
             ticked = now
             tick((step + 1) / steps, f"Learning: step {step + 1} of {steps}")
+    if losses and not all_finite([*weights, *followers]):
+        raise TrainingDiverged(steps - 1, losses[-1])  # the last update is in no loss any more
     recent = losses[-50:]
     return {"loss": float(np.mean(recent)) if recent else 0.0, "steps": float(steps)}
+
+
+def all_finite(weights: Iterable[Tensor]) -> bool:
+    return all(bool(torch.isfinite(values).all()) for values in weights)
 
 
 def rate_at(step: int, steps: int, warm_up: int = WARM_UP_STEPS) -> float:

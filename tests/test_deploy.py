@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from backend.settings import Settings
+
 ROOT = Path(__file__).resolve().parents[1]
 OURS = ("web", "worker-model", "worker-gpu", "worker-cpu")
 LOOPBACK = "127.0.0.1:"
@@ -49,6 +51,24 @@ def test_ports_are_published_on_loopback_only(compose: dict[str, Any]) -> None:
     published = [port for service in compose["services"].values() for port in service.get("ports", [])]
     assert published
     assert all(str(port).startswith(LOOPBACK) for port in published), published
+
+
+def test_only_a_loopback_port_lets_a_server_without_users_listen_to_all(compose: dict[str, Any]) -> None:
+    assert "LOOPSCOPE_ALLOW_PUBLIC" not in (ROOT / "Dockerfile").read_text()
+    allowed = {name for name, s in compose["services"].items() if "LOOPSCOPE_ALLOW_PUBLIC" in s.get("environment", {})}
+    assert allowed == set(OURS)
+    assert {name for name in allowed if "ports" in compose["services"][name]} == {"web"}
+
+
+def test_every_variable_of_ours_is_a_setting(compose: dict[str, Any]) -> None:
+    named = {name for s in compose["services"].values() for name in s.get("environment", {})}
+    ours = {name for name in named if name.startswith("LOOPSCOPE_")} - {"LOOPSCOPE_ALLOW_PUBLIC"}
+    assert ours <= {f"LOOPSCOPE_{name.upper()}" for name in Settings.model_fields}
+
+
+def test_physics_runs_in_two_containers_and_the_health_check_needs_no_log_in(compose: dict[str, Any]) -> None:
+    assert compose["services"]["worker-cpu"]["deploy"]["replicas"] == "${LOOPSCOPE_CPU_CONTAINERS:-2}"
+    assert "/healthz'" in compose["services"]["web"]["healthcheck"]["test"][-1]
 
 
 def test_the_password_comes_from_the_environment(compose: dict[str, Any]) -> None:

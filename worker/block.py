@@ -5,29 +5,23 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
-from backend.beating import Beating, Leaving, Verdict
+from backend.beating import Leaving
 from backend.blocks import publish_block, siblings_of
 from backend.context import Backend
+from backend.diagnosis import check_space, ran_out_of_memory, trouble_of
 from backend.parts import build_run
 from backend.shelf import SqlShelf
-from backend.stages import Lease, claim, fail, heartbeat, look, release
+from backend.stages import Lease, claim, release
+from backend.troubles import give_up, insist_on_publishing
 from core.blocks import BLOCK, BLOCK_S, Block, run_block
 from core.errors import Cancelled, LeaseLost
 from core.loop import Run
 from core.protocols import Tick
 from core.stack import run_stack
+from worker.memory import free_memory
+from worker.tick import StageTick
 
 log = logging.getLogger(__name__)
-
-
-class BlockTick(Beating):
-    """Beats for the leases of all loops that run together; what stops one of them stops the block."""
-
-    def __init__(self, backend: Backend, leases: Sequence[Lease], leaving: Callable[[], bool]) -> None:
-        def tell(fraction: float, sentence: str) -> Verdict:
-            return _worst([heartbeat(backend, lease, fraction, sentence) for lease in leases])
-
-        super().__init__(tell, lambda: _worst([look(backend, lease) for lease in leases]), "block", leaving)
 
 
 def run_block_stage(backend: Backend, lease: Lease, *, worker: str, device: str, leaving: Callable[[], bool]) -> bool:
@@ -52,8 +46,9 @@ def run_block_stage(backend: Backend, lease: Lease, *, worker: str, device: str,
 
 def _try(backend: Backend, leases: Sequence[Lease], device: str, leaving: Callable[[], bool]) -> bool | None:
     """Whether the first lease's block was published; None where a stack has to be taken apart."""
-    with BlockTick(backend, leases, leaving) as tick:
+    with StageTick(backend, *leases, leaving=leaving) as tick:
         try:
+            check_space(backend.settings)
             began = time.perf_counter()
             runs = [_run_of(backend, lease, tick, device) for lease in leases]
             blocks = _blocks(runs, leases[0].generation)
@@ -72,8 +67,11 @@ def _try(backend: Backend, leases: Sequence[Lease], device: str, leaving: Callab
             if len(leases) > 1:
                 log.info("%d loops cannot go on together: %r", len(leases), error)
                 return None
-            log.exception("Generation %d of loop %s failed", leases[0].generation, leases[0].loop_id)
-            fail(backend, leases[0], error, traceback.format_exc())
+            if trouble_of(error, backend.settings) is None:
+                log.exception("Generation %d of loop %s failed", leases[0].generation, leases[0].loop_id)
+            give_up(backend, leases[0], error, traceback.format_exc())
+            if ran_out_of_memory(error):
+                free_memory()
             return False
     return published[0]
 
@@ -91,13 +89,10 @@ def _blocks(runs: Sequence[Run], first: int) -> list[Block]:
 
 def _publish(backend: Backend, lease: Lease, run: Run, block: Block, seconds: float) -> bool:
     try:
-        publish_block(backend, lease, block, body=run.domain.body(), seconds=seconds)
+        insist_on_publishing(
+            backend, lease, lambda: publish_block(backend, lease, block, body=run.domain.body(), seconds=seconds)
+        )
     except LeaseLost as error:
         log.warning("%s", error)
         return False
     return True
-
-
-def _worst(verdicts: Sequence[Verdict]) -> Verdict:
-    order: tuple[Verdict, ...] = ("lost", "cancel", "go")
-    return min(verdicts, key=order.index)

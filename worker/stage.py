@@ -6,14 +6,21 @@ import traceback
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend import logs
+from backend.beating import Beating, LastResort
 from backend.context import Backend
+from backend.diagnosis import check_space, in_one_line, ran_out_of_memory, trouble_of
 from backend.loops import BODY
 from backend.memo import WAITING
 from backend.parts import build_run
 from backend.queue import ListQueue
 from backend.shelf import SqlShelf
-from backend.stages import RUNNABLE, Lease, claim, fail, publish, release
+from backend.stages import RUNNABLE, Lease, claim, publish, release
 from backend.tables import Loop
+from backend.troubles import give_up, insist_on_publishing
+from backend.turns import claim_next
 from core.blocks import BLOCK
 from core.config import LoopConfig
 from core.errors import Cancelled, LeaseLost, LoopscopeError
@@ -21,9 +28,29 @@ from core.loop import STAGES, Run, parts_of
 from core.protocols import Tick
 from core.records import Item
 from worker.block import run_block_stage
+from worker.memory import free_memory
 from worker.tick import Leaving, StageTick
 
 log = logging.getLogger(__name__)
+
+
+def run_next(
+    backend: Backend,
+    queue: str,
+    *,
+    worker: str = "here",
+    device: str = "auto",
+    leaving: Callable[[], bool] = lambda: False,
+) -> bool:
+    """Do the stage of a queue whose turn it is, if any; returns whether it was published. Raises nothing."""
+    if leaving():
+        return False  # the reconciler sends again
+    try:
+        lease = claim_next(backend, queue, worker)
+    except SQLAlchemyError as error:
+        log.warning("Nothing is taken from %s: %s", queue, in_one_line(error))
+        return False
+    return lease is not None and _run(backend, lease, worker=worker, device=device, leaving=leaving)
 
 
 def run_stage(
@@ -37,15 +64,34 @@ def run_stage(
     device: str = "auto",
     leaving: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Do a stage, if it is still to be done; returns whether it was published. Raises nothing that a stage raises."""
+    """Do a certain stage, if it is still to be done; returns whether it was published. Raises nothing that a stage
+    raises."""
     lease = claim(backend, loop_id, generation, stage, part, worker)
     if lease is None:
         log.info("%s of generation %d of loop %s is not to be had", stage, generation, loop_id)
         return False
-    if stage == BLOCK:
-        return run_block_stage(backend, lease, worker=worker, device=device, leaving=leaving)
-    with StageTick(backend, lease, leaving) as tick:
+    return _run(backend, lease, worker=worker, device=device, leaving=leaving)
+
+
+def _run(backend: Backend, lease: Lease, *, worker: str, device: str, leaving: Callable[[], bool]) -> bool:
+    ids = {
+        "loop": lease.loop_id, "generation": lease.generation, "stage": lease.stage, "part": lease.part,
+        "attempt": lease.attempt,
+    }  # fmt: skip
+    with logs.about(**ids):
         try:
+            if lease.stage == BLOCK:
+                return run_block_stage(backend, lease, worker=worker, device=device, leaving=leaving)
+            return _run_one(backend, lease, device, leaving)
+        except SQLAlchemyError as error:  # nobody can be told: the silence of this lease will be noticed
+            log.warning("SQL does not answer; the stage will be taken up again: %s", in_one_line(error))
+            return False
+
+
+def _run_one(backend: Backend, lease: Lease, device: str, leaving: Callable[[], bool]) -> bool:
+    with StageTick(backend, lease, leaving=leaving) as tick:
+        try:
+            check_space(backend.settings)
             _do_stage(backend, lease, tick, device)
         except Cancelled:
             tick.stop()
@@ -56,9 +102,12 @@ def run_stage(
         except LeaseLost as error:
             log.warning("%s", error)
         except Exception as error:  # the boundary: whatever a stage raises becomes the loop's state
-            log.exception("%s of generation %d of loop %s failed", stage, generation, loop_id)
+            if trouble_of(error, backend.settings) is None:
+                log.exception("%s of generation %d of loop %s failed", lease.stage, lease.generation, lease.loop_id)
             tick.stop()
-            fail(backend, lease, error, traceback.format_exc())
+            give_up(backend, lease, error, traceback.format_exc())
+            if ran_out_of_memory(error):
+                free_memory()
         else:
             return True
     return False
@@ -69,10 +118,14 @@ def _do_stage(backend: Backend, lease: Lease, tick: Tick, device: str) -> None:
     run = build_run(lease.config, shelf=shelf, memo=backend.memo, tick=tick, device=device)
     STAGES[lease.stage](run, lease.generation, lease.part)
     samples = _keep_panel(run, shelf, lease) if lease.stage == "panel" else []
-    publish(
-        backend, lease, shelf.pending, lambda following: parts_of(run, following),
-        seconds=time.perf_counter() - began, samples=samples,
-    )  # fmt: skip
+    seconds = time.perf_counter() - began
+    insist_on_publishing(
+        backend,
+        lease,
+        lambda: publish(
+            backend, lease, shelf.pending, lambda following: parts_of(run, following), seconds=seconds, samples=samples
+        ),
+    )
 
 
 def prepare(
@@ -87,29 +140,36 @@ def prepare(
 
     Losing this is harmless, and so are its errors: the stage that needs the thing computes it, or fails in words.
     """
-    with backend.database.read() as session:
-        loop = session.get(Loop, loop_id)
+    try:
+        with backend.database.read() as session:
+            loop = session.get(Loop, loop_id)
+    except SQLAlchemyError as error:
+        log.warning("Nothing prepared for loop %s: %s", loop_id, in_one_line(error))
+        return
     if loop is None or loop.state not in RUNNABLE:
         return
 
-    def tick(fraction: float, sentence: str) -> None:
-        del fraction
-        if leaving() or sentence == WAITING:  # somebody is at it: this process has better things to do than to wait
-            raise Leaving
+    nothing = LastResort(backend.settings.hang_after_s, lambda _: None, lambda: None)
+    with Beating(lambda *_: "go", lambda: "go", "preparation", leaving, nothing) as beating:
 
-    try:
-        config = LoopConfig.model_validate(loop.config)
-        shelf = SqlShelf(backend, loop_id)
-        run = build_run(config, shelf=shelf, memo=backend.memo, tick=tick, device=device)
-        if what == "evaluator":
-            run.domain.evaluator(tick).floor(config.evaluation.samples)
-        else:
-            real = run.domain.real(config.n)
-            (run.corrector or run.panel_corrector).correct(real, rows=slice(0, 1), tick=tick)
-    except Leaving:
-        pass
-    except LoopscopeError as error:
-        log.warning("Nothing prepared for loop %s: %s", loop_id, error)
+        def tick(fraction: float, sentence: str) -> None:
+            beating(fraction, sentence)
+            if leaving() or sentence == WAITING:  # somebody is at it: this process has better things to do
+                raise Leaving
+
+        try:
+            config = LoopConfig.model_validate(loop.config)
+            shelf = SqlShelf(backend, loop_id)
+            run = build_run(config, shelf=shelf, memo=backend.memo, tick=tick, device=device)
+            if what == "evaluator":
+                run.domain.evaluator(tick).floor(config.evaluation.samples)
+            else:
+                real = run.domain.real(config.n)
+                (run.corrector or run.panel_corrector).correct(real, rows=slice(0, 1), tick=tick)
+        except Leaving:
+            pass
+        except (LoopscopeError, SQLAlchemyError, OSError) as error:
+            log.warning("Nothing prepared for loop %s: %s", loop_id, in_one_line(error))
 
 
 def drain(backend: Backend, limit: int = 10_000) -> int:

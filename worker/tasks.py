@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from backend.queue import PREPARE, RUN_AUDIT, RUN_STAGE
+from backend.queue import PREPARE, RUN_AUDIT, RUN_NEXT
 
 if TYPE_CHECKING:
     from worker.celery_app import Process
@@ -11,14 +11,11 @@ if TYPE_CHECKING:
 def register(app: Any, process: "Process") -> None:
     """Give the app its tasks; they work with what ``process`` holds."""
 
-    @app.task(name=RUN_STAGE)
-    def run_stage(loop_id: str, generation: int, stage: str, part: int) -> None:
-        from worker.stage import run_stage
+    @app.task(name=RUN_NEXT)
+    def run_next(queue: str) -> None:
+        from worker.stage import run_next
 
-        run_stage(
-            process.backend, loop_id, generation, stage, part,
-            worker=process.name, device=process.device, leaving=process.leaving,
-        )  # fmt: skip
+        run_next(process.backend, queue, worker=process.name, device=process.device, leaving=process.leaving)
 
     @app.task(name=PREPARE)
     def prepare(loop_id: str, what: str) -> None:

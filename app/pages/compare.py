@@ -1,39 +1,45 @@
 """Compare: metric curves of chosen loops, with the real data's values, theory, a table of finals and exports."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Container, Sequence
+from dataclasses import astuple, dataclass, replace
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import gradio as gr
 
 from app import widgets
-from app.groups import GROUPINGS, group_loops
+from app.groups import GROUPINGS, Group, group_loops
+from app.kept import Keeper
 from app.optionmap import option_maps
 from app.overlay import NOTHING, overlay_of, theory_fold
 from app.pages.finals import finals_table, legend
 from app.pages.page import Page, Query, ids_of, quiet
+from app.plotcrowd import MOST_LINES
 from app.plots import BANDS, small_multiples
-from app.series import AUTO, Curves, TraceKeeper
-from backend import loops as verbs
-from backend import measures
-from core.errors import LoopscopeError
+from app.series import AUTO
+from backend import measures, roster
+from core.config import digest
 from core.protocols import Metric
 from model.domains import DOMAINS, all_metrics
 
 if TYPE_CHECKING:
     from backend.context import Backend
+    from backend.roster import Entry
     from backend.views import LoopView
 
 FIRST_METRICS = ["fid", "multimodality", "recall", "coverage", "tail", "penetration", "skate", "float", "jerk"]
-MOST_FIRST, MOST_MAPS = 9, 3
+MOST_FIRST, MOST_FIRST_OF_CROWD, MOST_MAPS = 9, 4, 3
+MOST_CHIPS = 64  # loops named one by one in the chooser and in the address; a larger group stands for its loops
+MOST_IDS = 5000  # of an address
+MOST_THEORY = 64  # lines that theory is drawn for
 EMPTY = 'No loops yet. Launch "Collapse and correction" on the Launch page; its curves appear here as it runs.'
 NONE_CHOSEN = "Choose a group or some loops above."
 
 
 @dataclass(frozen=True)
 class Asked:
-    """What the controls say, in their order."""
+    """What the controls say, in their order. ``group``: whose loops are compared where none are chosen."""
 
     loops: Sequence[str]
     by: str
@@ -42,15 +48,44 @@ class Asked:
     log: bool
     log_x: bool
     theory: bool
+    group: str
 
     def query(self) -> Query:
         found: Query = {"loops": ",".join(self.loops)} if self.loops else {}
+        found |= {"group": self.group} if self.group and not self.loops else {}
         found |= {"by": self.by} if self.by != "setting" else {}
         found |= {"band": self.band} if self.band != AUTO else {}
         found |= {"metrics": ",".join(self.metrics)} if self.metrics else {}
         found |= {"log": "1"} if self.log else {}
         found |= {"logx": "1"} if self.log_x else {}
         return found | ({} if self.theory else {"theory": "0"})
+
+    def of(self, known: "Sequence[Entry]") -> "list[Entry]":
+        """The loops that it means, of those there are."""
+        if self.loops:
+            by_id = {entry.id: entry for entry in known}
+            return [by_id[loop_id] for loop_id in dict.fromkeys(self.loops) if loop_id in by_id]
+        return [entry for entry in known if self.group and entry.group == self.group][::-1]
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is drawn: the metrics to choose from, then legend, charts, maps over an option, theory in words, finals.
+
+    Attributes:
+        offered: title and name.
+        stamp: of everything that it depends on; "" for nothing that could change.
+    """
+
+    offered: tuple[tuple[str, str], ...]
+    drawn: tuple[Any, ...]
+    stamp: str
+
+    def updates(self, chosen: Sequence[str] | None = None) -> list[Any]:
+        """Of the metrics' control, of what is drawn, and of the stamp."""
+        value: dict[str, Any] = {} if chosen is None else {"value": list(chosen)}
+        metrics = gr.update(choices=list(self.offered), **value) if self.offered else gr.update(**value)
+        return [metrics, *self.drawn, self.stamp]
 
 
 def build(backend: "Backend", address: Any) -> Page:
@@ -69,7 +104,8 @@ def build(backend: "Backend", address: Any) -> Page:
             log = gr.Checkbox(label="Log y", elem_id="compare-log", scale=1, min_width=80, interactive=True)
             log_x = gr.Checkbox(label="Log x", elem_id="compare-log-x", scale=1, min_width=80, interactive=True)
         with gr.Accordion("Choose loops and metrics", open=False, elem_id="compare-choose"):
-            loops = gr.Dropdown(choices=[], multiselect=True, label="Loops", elem_id="compare-loops", interactive=True)
+            loops = gr.Dropdown(choices=[], multiselect=True, label="Loops (none chosen: all of the group)",
+                                elem_id="compare-loops", interactive=True)  # fmt: skip
             metrics = gr.Dropdown(
                 choices=[], value=[], multiselect=True, elem_id="compare-metrics", interactive=True,
                 label="Metrics (none chosen: the first ones of the loops' domain)",
@@ -79,78 +115,143 @@ def build(backend: "Backend", address: Any) -> Page:
     maps = widgets.charts(elem_id="compare-map")
     told = widgets.live(elem_id="compare-told")
     table = widgets.live(elem_id="compare-finals")
-    inputs: list[Any] = [loops, by, band, metrics, log, log_x, theory]
-    drawn: list[Any] = [key, plot, maps, told, table]
-    keeper = TraceKeeper()
-
-    def show(asked: Asked) -> list[Any]:
-        """The metrics to choose from, then legend, charts, maps over an option, theory in words, finals."""
-        views = _views(backend, asked.loops)
-        if not views:
-            words = EMPTY if not verbs.list_loops(backend, limit=1) else NONE_CHOSEN
-            return [gr.skip(), "", {"charts": [], "empty": words}, NO_CHARTS, "", ""]
-        groups = group_loops(views, asked.by)
-        curves = measures.curves(backend, [view.id for view in views])
-        traces = keeper.of(backend, views)
-        floors = _floors(backend, views)
-        offered = offered_metrics(views, curves)
-        wanted = [m for m in offered if m.name in asked.metrics] or first_metrics(views, offered)
-        overlay = overlay_of(groups, curves) if asked.theory else NOTHING
-        look: dict[str, Any] = {"log": asked.log, "band": asked.band, "traces": traces, "overlay": overlay}
-        chart = small_multiples(groups, curves, floors, wanted, log_x=asked.log_x, **look)
-        found = option_maps(groups, curves, floors, wanted[:MOST_MAPS], **look)
-        return [
-            gr.update(choices=[(m.title, m.name) for m in offered]), legend(groups, asked.band), chart, found,
-            theory_fold(overlay, [m.name for m in wanted]), finals_table(groups, curves, floors, wanted, traces),
-        ]  # fmt: skip
+    # What the browser shows, so that it is sent again only when it changed.
+    stamp = gr.Textbox("", visible="hidden", elem_id="compare-stamp")
+    controls: list[Any] = [loops, by, band, metrics, log, log_x, theory]
+    inputs: list[Any] = [*controls, group]
+    drawn: list[Any] = [key, plot, maps, told, table, stamp]
+    outputs: list[Any] = [group, *controls, *drawn]
+    gallery = Gallery(backend)
 
     def changed(*values: Any) -> list[Any]:
         asked = _asked(values)
-        return [*show(asked), address_of(asked.query())]
+        return [*gallery.show(asked, roster.entries(backend)).updates(), address_of(asked.query())]
 
-    def pick_group(name: str | None) -> Any:
-        ids = [view.id for view in verbs.list_loops(backend, group=name)][::-1] if name else []
-        return ids or gr.skip()
+    def pick_group(name: str | None, *values: Any) -> list[Any]:
+        """A small group's loops become the chosen ones (which draws them); a large one is drawn whole."""
+        known = roster.entries(backend)
+        ids = [entry.id for entry in known if name and entry.group == name][::-1]
+        if not name or 0 < len(ids) <= MOST_CHIPS:
+            return [ids or gr.skip(), *[gr.skip()] * (len(drawn) + 2)]
+        asked = _asked(([], *values, name))
+        return [[], *gallery.show(asked, known).updates(), address_of(asked.query())]
 
-    gr.on([c.change for c in inputs], changed, inputs, [metrics, *drawn, address],
+    gr.on([c.change for c in controls], changed, inputs, [metrics, *drawn, address],
           **quiet(trigger_mode="always_last"))  # fmt: skip
-    group.input(pick_group, [group], [loops], **quiet())
-
-    def choices() -> tuple[list[tuple[str, str]], list[str]]:
-        views = verbs.list_loops(backend)
-        names = [(f"{v.group}: {v.name}" if v.group else v.name, v.id) for v in views]
-        return names, list(dict.fromkeys(v.group for v in views if v.group))
+    group.input(pick_group, [group, *controls[1:]], [loops, metrics, *drawn, address], **quiet())
 
     def open_(query: Query) -> list[Any]:
-        names, groups = choices()
-        known = {loop_id for _, loop_id in names}
-        chosen = [i for i in ids_of(query.get("loops")) if i in known] or latest_ids(backend)
+        known = roster.entries(backend)
+        loops_, of_group = chosen_by(query, known)
         by, band = query.get("by", ""), query.get("band", "")
         asked = Asked(
-            chosen, by if by in GROUPINGS else "setting", band if band in BANDS else AUTO,
+            loops_, by if by in GROUPINGS else "setting", band if band in BANDS else AUTO,
             [m for m in ids_of(query.get("metrics")) if m in all_metrics()], query.get("log") == "1",
-            query.get("logx") == "1", query.get("theory") != "0",
+            query.get("logx") == "1", query.get("theory") != "0", of_group,
         )  # fmt: skip
-        offered, *rest = show(asked)
+        offered, *rest = gallery.show(asked, known).updates(asked.metrics)
         return [
-            gr.update(choices=groups, value=_common_group(backend, chosen)), gr.update(choices=names, value=chosen),
-            asked.by, asked.band, {**offered, "value": list(asked.metrics)} if "choices" in offered else offered,
+            gr.update(choices=roster.groups(known), value=of_group or None),
+            gr.update(choices=_names(known), value=list(loops_)), asked.by, asked.band, offered,
             asked.log, asked.log_x, asked.theory, *rest,
         ]  # fmt: skip
 
     def refresh(*values: Any) -> list[Any]:
-        names, groups = choices()
-        asked, first = _asked(values), gr.update(choices=names)
-        if not asked.loops:
-            asked = _asked((latest_ids(backend), *values[1:]))
-            first = gr.update(choices=names, value=asked.loops)
-        offered, *rest = show(asked)
-        return [gr.update(choices=groups), first, gr.skip(), gr.skip(), offered, *[gr.skip()] * 3, *rest]
+        known, asked, seen = roster.entries(backend), _asked(values[:-1]), values[-1]
+        first: dict[str, Any] = {}
+        if not asked.of(known) and not asked.loops:
+            loops_, of_group = chosen_by({}, known)
+            asked = replace(asked, loops=loops_, group=of_group)
+            first = {"value": list(loops_)}
+        if not first and stamp_of(asked, known) == seen:
+            return [gr.skip()] * len(outputs)
+        offered, *rest = gallery.show(asked, known).updates()
+        whose: dict[str, Any] = {"value": asked.group or None} if first else {}
+        groups = gr.update(choices=roster.groups(known), **whose)
+        names = gr.update(choices=_names(known), **first)
+        return [groups, names, gr.skip(), gr.skip(), offered, *[gr.skip()] * 3, *rest]
 
     def query(*values: Any) -> Query:
-        return _asked(values).query()
+        return _asked(values[: len(inputs)]).query()
 
-    return Page("compare", inputs, [group, *inputs, *drawn], open_, refresh, query)
+    return Page("compare", [*inputs, stamp], outputs, open_, refresh, query)
+
+
+class Gallery:
+    """Comparisons as they were last drawn: browsers that look at the same loops in the same way share the work."""
+
+    def __init__(self, backend: "Backend", most: int = 24) -> None:
+        self._backend, self._most = backend, most
+        self._keeper = Keeper()
+        self._drawn: dict[str, Shown] = {}
+        self._lock = Lock()
+
+    def show(self, asked: Asked, known: "Sequence[Entry]") -> Shown:
+        """Draw, or find, what is asked for."""
+        stamp = stamp_of(asked, known)
+        found = self._drawn.get(stamp)
+        if found is not None:
+            return found
+        with self._lock:  # many ask at once when a loop goes on: one draws
+            if stamp not in self._drawn:
+                self._drawn[stamp] = self._draw(asked, known, stamp)
+                for old in list(self._drawn)[: -self._most]:
+                    del self._drawn[old]
+            return self._drawn[stamp]
+
+    def _draw(self, asked: Asked, known: "Sequence[Entry]", stamp: str) -> Shown:
+        views = self._keeper.views(self._backend, asked.of(known))
+        if not views:
+            words = NONE_CHOSEN if known else EMPTY
+            return Shown((), ("", {"charts": [], "empty": words}, NO_CHARTS, "", ""), stamp)
+        groups = group_loops(views, asked.by)
+        crowd = len(groups) > MOST_LINES
+        offered = offered_metrics(views, self._keeper.names(self._backend, views))
+        first = first_metrics(views, offered)[: MOST_FIRST_OF_CROWD if crowd else MOST_FIRST]
+        wanted = [m for m in offered if m.name in asked.metrics] or first
+        curves = self._keeper.curves(self._backend, views, [m.name for m in wanted])
+        traces = self._keeper.traces(self._backend, views)
+        floors = measures.first_floor(self._backend, [view.id for view in views if view.generation >= 0])
+        overlay, told = NOTHING, ""
+        if asked.theory and len(groups) > MOST_THEORY:
+            told = f'<p class="ls-soft">Theory is drawn for up to {MOST_THEORY} lines; these are {len(groups):,}.</p>'
+        elif asked.theory:
+            overlay = overlay_of(groups, self._for_theory(groups))
+            told = theory_fold(overlay, [m.name for m in wanted])
+        look: dict[str, Any] = {"log": asked.log, "band": asked.band, "traces": traces, "overlay": overlay}
+        chart = small_multiples(groups, curves, floors, wanted, log_x=asked.log_x, **look)
+        found = option_maps(groups, curves, floors, wanted[:MOST_MAPS], **look)
+        table = finals_table(groups, curves, floors, wanted, traces)
+        names = tuple((metric.title, metric.name) for metric in offered)
+        return Shown(names, (legend(groups, asked.band), chart, found, told, table), stamp)
+
+    def _for_theory(self, groups: "Sequence[Group]") -> Any:
+        """Every metric of each line's first loop: constants are estimated from it."""
+        return measures.curves(self._backend, [group.loops[0].id for group in groups])
+
+
+def stamp_of(asked: Asked, known: "Sequence[Entry]") -> str:
+    """Changes with everything that a comparison shows: the controls, the loops chosen, and what there is to choose."""
+    chosen = [(entry.id, entry.revision) for entry in asked.of(known)]
+    return digest([astuple(asked), chosen, [entry.id for entry in known]])
+
+
+def chosen_by(query: Query, known: "Sequence[Entry]") -> tuple[list[str], str]:
+    """The loops that an address names, and their group: the loops alone where they are few, or not all of a group;
+    the group launched last where it names none."""
+    there = {entry.id: entry for entry in known}
+    named = [there[i] for i in ids_of(query.get("loops"), MOST_IDS) if i in there]
+    found = named or [entry for entry in known if query.get("group") and entry.group == query["group"]][::-1]
+    found = found or roster.latest(known)
+    groups = {entry.group for entry in found}
+    group = groups.pop() if len(groups) == 1 else ""
+    ids = [entry.id for entry in found]
+    whole = group and len(ids) > MOST_CHIPS and len(ids) == sum(entry.group == group for entry in known)
+    return ([] if whole else ids), group
+
+
+def _names(known: "Sequence[Entry]") -> list[tuple[str, str]]:
+    return [(f"{e.group}: {e.name}" if e.group else e.name, e.id) for e in known]
 
 
 NO_CHARTS: dict[str, Any] = {"charts": [], "empty": ""}
@@ -160,11 +261,11 @@ def address_of(query: Query) -> str:
     return urlencode({"tab": "compare", **query}, safe=",")
 
 
-def offered_metrics(views: "Sequence[LoopView]", curves: Curves) -> list[Metric]:
+def offered_metrics(views: "Sequence[LoopView]", recorded: Container[str]) -> list[Metric]:
     """The metrics that any of the loops has, in drawing order; before the first generation those of their domains."""
     known = {name: metric for part in _domains(views) for name, metric in part.metrics.items()}
-    recorded = {name for view in views for name in curves.get(view.id, {})}
-    return [metric for name, metric in (known | all_metrics()).items() if name in (recorded or known)]
+    found = [metric for name, metric in (known | all_metrics()).items() if name in recorded]
+    return found or list(known.values())
 
 
 def first_metrics(views: "Sequence[LoopView]", offered: Sequence[Metric]) -> list[Metric]:
@@ -173,45 +274,14 @@ def first_metrics(views: "Sequence[LoopView]", offered: Sequence[Metric]) -> lis
     return [metric for metric in offered if metric.name in dict.fromkeys(names)][:MOST_FIRST] or list(offered)
 
 
-def latest_ids(backend: "Backend") -> list[str]:
-    """Loops of the group launched last (the last loop alone when it has no group), first launched first."""
-    views = verbs.list_loops(backend)
-    if not views:
-        return []
-    if not views[0].group:
-        return [views[0].id]
-    return [view.id for view in views if view.group == views[0].group][::-1]
-
-
 def _asked(values: Sequence[Any]) -> Asked:
-    loops, by, band, metrics, log, log_x, theory = values
-    return Asked(loops or [], by or "setting", band or AUTO, metrics or [], bool(log), bool(log_x), bool(theory))
+    loops, by, band, metrics, log, log_x, theory, group = values
+    return Asked(
+        tuple(loops or ()), by or "setting", band or AUTO, tuple(metrics or ()), bool(log), bool(log_x), bool(theory),
+        str(group or ""),
+    )  # fmt: skip
 
 
 def _domains(views: "Sequence[LoopView]") -> list[Any]:
     kinds = dict.fromkeys(str(view.config.get("domain", "motion")) for view in views)
     return [DOMAINS[kind] for kind in kinds if kind in DOMAINS]
-
-
-def _views(backend: "Backend", chosen: Sequence[str]) -> "list[LoopView]":
-    by_id = {view.id: view for view in verbs.list_loops(backend)}
-    return [by_id[loop_id] for loop_id in chosen or () if loop_id in by_id]
-
-
-def _common_group(backend: "Backend", chosen: Sequence[str]) -> str | None:
-    names = {view.group for view in _views(backend, chosen)}
-    return (names.pop() or None) if len(names) == 1 else None
-
-
-def _floors(backend: "Backend", views: "Sequence[LoopView]") -> dict[str, list[float]]:
-    """The first floor that is known: loops that can be compared share it."""
-    for view in views:
-        if view.generation < 0:
-            continue
-        try:
-            found = measures.floor(backend, view.id)
-        except LoopscopeError:
-            continue
-        if found:
-            return found
-    return {}

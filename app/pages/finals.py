@@ -10,6 +10,7 @@ from app.plots import Floors
 from app.series import Curves, Series, Traces, series_of
 from core.protocols import Metric
 
+MOST_NAMED, MOST_ROWS = 40, 100  # lines in the legend, in the table; the files for download hold all
 DASH_ARRAYS = {"solid": "", "dash": "6 4", "dot": "2 3"}
 
 
@@ -19,8 +20,10 @@ def legend(groups: Sequence[Group], band: str = "min-max") -> str:
         f'<span data-key="{esc(g.title)}"><svg viewBox="0 0 30 10" aria-hidden="true">'
         f'<path d="M0 5 H30" stroke="{g.colour}" stroke-width="3" stroke-dasharray="{DASH_ARRAYS[g.dash]}"/></svg>'
         f"{esc(g.title)}</span>"
-        for g in groups
+        for g in groups[:MOST_NAMED]
     )
+    if len(groups) > MOST_NAMED:
+        items += f'<span data-key="more" class="ls-soft">and {len(groups) - MOST_NAMED:,} more lines</span>'
     ids = ",".join(view.id for group in groups for view in group.loops)
     seeds = max((int(view.config.get("replicates", 1)) for group in groups for view in group.loops), default=1)
     every = download("CSV of every seed", f"/ui/curves.csv?loops={ids}&seeds=1") if seeds > 1 else ""
@@ -43,17 +46,18 @@ def finals_table(
     traces: Traces | None = None,
 ) -> str:
     """Mean (and standard deviation) over a group's seeds at its last generation; difference to real only below it."""
-    found = {(g.title, m.name): series_of(g, curves, m.name, traces) for g in groups for m in metrics}
-    shown = [m for m in metrics if any(found[g.title, m.name] is not None for g in groups)]
+    control = next((g for g in groups if g.arm == "real"), None)
+    wanted = [*groups[:MOST_ROWS], *([control] if control is not None else [])]
+    found = {(g.title, m.name): series_of(g, curves, m.name, traces) for g in wanted for m in metrics}
+    shown = [m for m in metrics if any(found[g.title, m.name] is not None for g in wanted)]
     if not shown:
         return ""
-    control = next((g for g in groups if g.arm == "real"), None)
     heads = "".join(
         f'<th class="ls-right" title="{esc(m.description)}">{esc(m.title)}{f" ({esc(m.unit)})" if m.unit else ""}</th>'
         for m in shown
     )
     rows = []
-    for group in groups:
+    for group in groups[:MOST_ROWS]:
         mine = [found[group.title, m.name] for m in shown]
         theirs = [found[control.title, m.name] if control is not None and control is not group else None for m in shown]
         cells = "".join(_cell(*three) for three in zip(shown, mine, theirs, strict=True))
@@ -70,6 +74,7 @@ def finals_table(
         rows.append(
             f'<tr data-key="floor"><td class="ls-soft">Held-out real data, as many samples</td><td></td>{cells}</tr>'
         )
+    few = f" The first {MOST_ROWS} of {len(groups):,} lines; the CSV has all." if len(groups) > MOST_ROWS else ""
     note = " Second line: difference to real only." if control is not None and len(groups) > 1 else ""
     return (
         f'<h3 class="ls-section-title" style="margin-bottom:8px">At the last generation</h3>'
@@ -77,7 +82,7 @@ def finals_table(
         "<thead><tr><th>Line</th>"
         f'<th class="ls-right">gen.</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
         '<p class="ls-soft" style="font-size:12.5px;margin-top:6px">'
-        f"Mean ± standard deviation over the seeds behind a line.{note}</p>"
+        f"Mean ± standard deviation over the seeds behind a line.{note}{few}</p>"
     )
 
 

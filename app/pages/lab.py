@@ -106,7 +106,7 @@ def act_on(backend: "Backend", cards: "Mapping[str, Card]", key: str, action: st
             return Said(key, "info", "Asked its loops to stop; what they measured is kept.", run=run)
         if action == "lab-resume":
             for view in views:
-                if view.state in ("cancelled", "failed"):
+                if view.state in ("cancelled", "stopped", "failed"):
                     verbs.resume(backend, view.id)
             return Said(key, "info", "Its loops go on.", run=run)
     except InvalidConfig as error:

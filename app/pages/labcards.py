@@ -149,7 +149,7 @@ def _progress(shown: Shown) -> str:
         return ""
     total = len(shown.views)
     done = sum(view.state == "done" for view in shown.views)
-    broken = [view for view in shown.views if view.state in ("failed", "cancelled")]
+    broken = [view for view in shown.views if view.state in ("failed", "cancelled", "stopped")]
     bits = []
     if shown.busy:
         working = [view for view in shown.busy if view.state == "running"] or shown.busy

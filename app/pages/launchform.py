@@ -85,6 +85,8 @@ def draw(form: "Form", catalogue: "Catalogue") -> Drawn:
         with gr.Row():
             put([form.index("model")])
         put_options("model")
+        with gr.Row():
+            put([form.index(forms.RULES)])
         for section, title in SECTION_TITLES.items():
             with (
                 gr.Accordion(title, open=False, visible=section in form.sections(FIRST)) as fold,

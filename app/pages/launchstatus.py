@@ -73,13 +73,21 @@ def status(backend: "Backend", typed: Typed) -> list[Any]:
     what = f"{count} loops" if count > 1 else "1 loop"
     at_once = f", {configs[0].replicates} seeds at once" if configs[0].replicates > 1 else ""
     cost = f"about {duration(guess.seconds)}, {guess.megabytes:.0f} MB"
-    words = f"{what} of {configs[0].generations} generations{at_once}: {cost}."
+    words = f"{what} of {configs[0].generations} generations{at_once}{limits_words(configs[0])}: {cost}."
     more = f" {esc(guess.note)}" if guess.note else ""
     if same is not None:
         opened = link(f"Open {same.name!r}", tab="loops", loop=same.id)
         more = f" This very loop has finished already: {opened}, or run it again."
     label = f"Launch {what}, about {duration(guess.seconds)}" if same is None else "Launch it again"
     return [_line(words, more=more), gr.update(value=label, interactive=True)]
+
+
+def limits_words(config: LoopConfig) -> str:
+    """What bounds a loop beside its generations: its stop rules, and the cap on the synthetic share."""
+    rules = len(config.tripwires)
+    words = f", {rules} stop rule{'s' if rules > 1 else ''}" if rules else ""
+    cap = config.policy.options.get("synthetic_cap")
+    return words + (f", at most {100 * cap:.3g} % synthetic" if isinstance(cap, int | float) and cap < 1 else "")
 
 
 def _line(text: str, *, state: str = "ready", field: str = "", message: str = "", more: str = "") -> str:
@@ -127,7 +135,7 @@ def launch_typed(backend: "Backend", typed: Typed, title: str) -> "list[LoopView
     while group in taken:
         number += 1
         group = f"{name} {number}"
-    return [verbs.launch(backend, c, name=f"{name}, seed {c.seed}", group=group) for c in configs]
+    return verbs.launch_all(backend, [(f"{name}, seed {c.seed}", c) for c in configs], group=group)
 
 
 def launched(views: "Sequence[LoopView]") -> str:

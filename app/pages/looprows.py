@@ -4,9 +4,10 @@ import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from app.domainwords import domain_title, metric_title, samples_words, seeds_words, shows_motion, told_options
+from app.domainwords import domain_title, metric_title, seeds_words, told_options
 from app.groups import corrector_words
-from app.markup import act, ago, arm_mark, download, duration, esc, link, number, spark_line
+from app.markup import act, ago, arm_mark, duration, esc, link, notice, number, spark_line
+from app.pages.loopverbs import loop_verbs
 from core.blocks import BLOCK
 from core.config import LoopConfig
 from core.loop import stages_of
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 STATES = {
     "queued": "Queued", "running": "Running", "cancelling": "Cancelling", "cancelled": "Cancelled",
-    "interrupted": "Interrupted", "failed": "Failed", "done": "Done",
+    "stopped": "Stopped", "interrupted": "Interrupted", "failed": "Failed", "done": "Done",
 }  # fmt: skip
 ACTIVE = ("queued", "running", "cancelling", "interrupted")
 COLUMNS = ("Name", "Data", "Policy", "Corrector", "State", "Gen.", "Now", "So far", "Started")
@@ -35,7 +36,7 @@ def loop_table(views: "Sequence[LoopView]", chosen: str, detail: str = "") -> st
         grouped = not name.startswith("\0")
         if grouped:
             ids = ",".join(view.id for view in members)
-            compare = link("compare", tab="compare", loops=ids)
+            compare = link("compare", tab="compare", loops=ids) + _group_verbs(members)
             rows.append(
                 f'<tr class="ls-group" data-key="group-{esc(name)}"><td colspan={len(COLUMNS)}>{esc(name)} '
                 f"({len(members)}) &nbsp;{compare}</td></tr>"
@@ -56,6 +57,18 @@ def loop_table(views: "Sequence[LoopView]", chosen: str, detail: str = "") -> st
     )
 
 
+def _group_verbs(members: "Sequence[LoopView]") -> str:
+    """What can be done to all loops of a group at once."""
+    at_work = [view.id for view in members if view.state in ("queued", "running", "interrupted")]
+    resting = [view.id for view in members if view.state in ("cancelled", "stopped", "failed")]
+    bits = ""
+    if len(at_work) > 1:
+        bits += act(f"Cancel {len(at_work)}", "cancel-all", kind="ls-small", loops=",".join(at_work))
+    if len(resting) > 1:
+        bits += act(f"Resume {len(resting)}", "resume-all", kind="ls-small", loops=",".join(resting))
+    return f'<span class="ls-groupverbs">{bits}</span>' if bits else ""
+
+
 def _row(view: "LoopView", chosen: bool) -> str:
     config = view.config
     told = metric_title(view.headline) if view.headline else "FID"
@@ -68,7 +81,7 @@ def _row(view: "LoopView", chosen: bool) -> str:
     )
     reached = max(view.generation, 0) if view.generation >= 0 else "-"
     cells = (
-        f"{arm_mark(view.arm)}<b>{esc(view.name)}</b>",
+        f"{arm_mark(view.arm)}<b>{esc(view.name)}</b>{_two_lines(', '.join(_whose(view)))}",
         f"{esc(config['data']['kind'])}, {config['n']}{_two_lines(', '.join(_domain_words(config)))}",
         esc(_policy(config)),
         esc(corrector_words(config["corrector"])),
@@ -83,6 +96,11 @@ def _row(view: "LoopView", chosen: bool) -> str:
         f'<tr data-key="{esc(view.id)}" data-act="choose" data-loop="{esc(view.id)}" tabindex="0" '
         f'aria-expanded="{str(chosen).lower()}">{"".join(f"<td>{cell}</td>" for cell in cells)}</tr>'
     )
+
+
+def _whose(view: "LoopView") -> list[str]:
+    """Owner and priority, where they are anything."""
+    return [words for words in (view.owner, f"priority {view.priority:+d}" if view.priority else "") if words]
 
 
 def _two_lines(words: str) -> str:
@@ -108,10 +126,13 @@ def loop_detail(view: "LoopView", generations: "Sequence[GenerationView]", event
     """What a chosen row opens."""
     t = max((stage.generation for stage in view.running), default=view.generation)
     error = _error(view.error) if view.error is not None and view.state == "failed" else ""
+    if view.trouble is not None:
+        told = view.trouble.message in view.sentence  # then what to do about it is left to say
+        error += notice(f"{'' if told else view.trouble.message} {view.trouble.hint}".strip(), kind="warn")
     left = (
         f'<section class="ls-card"><h3>{arm_mark(view.arm)}{esc(view.name)}</h3>'
         f'<p class="ls-state" data-state="{view.state}" style="white-space:normal;margin-top:4px" role="status">'
-        f"{esc(view.sentence)}</p>{error}{_strip(view, generations, t)}{_verbs(view)}"
+        f"{esc(view.sentence)}</p>{error}{_strip(view, generations, t)}{loop_verbs(view)}{_rules(view)}"
         f"{_generations(generations, view.headline)}</section>"
     )
     right = (
@@ -170,30 +191,20 @@ def _took(seconds: float | None) -> str:
     return f"{1000 * seconds:.0f} ms" if seconds is not None and seconds < 0.95 else duration(seconds)
 
 
-def _verbs(view: "LoopView") -> str:
-    bits = []
-    if view.state in ("queued", "running", "interrupted"):
-        bits.append(act("Cancel", "cancel", loop=view.id, elem_id="loop-cancel"))
-    if view.state in ("cancelled", "failed", "interrupted"):
-        words = "Try again" if view.state == "failed" else "Resume"
-        bits.append(act(words, "resume", loop=view.id, elem_id="loop-resume", kind="ls-primary"))
-    if view.generation >= 0:
-        bits.append(link("Curves", button=True, tab="compare", loops=view.id))
-        bits.append(link(samples_words(view.config).capitalize(), button=True, tab="inspect", loop=view.id))
-        if shows_motion(view.config):
-            bits.append(link("Audit a corrector on it", button=True, tab="audit", loop=view.id))
-    bits.append(link("Clone with edits", button=True, tab="launch", clone=view.id))
-    extend = (
-        '<span class="ls-row" data-form><label>Extend by <input name="generations" type="number" min="1" value="5" '
-        f'aria-label="More generations"></label>{act("Extend", "extend", loop=view.id, elem_id="loop-extend")}</span>'
-    )
-    base = f"/api/v1/loops/{view.id}/export"
-    exports = download("Export CSV", f"{base}.csv") + download("Export JSON", f"{base}.json")
-    delete = act("Delete", "delete", kind="ls-danger", loop=view.id, elem_id="loop-delete")
-    return (
-        f'<div class="ls-row">{"".join(bits)}{extend}</div>'
-        f'<div class="ls-row" style="margin-top:8px">{exports}{delete}</div>'
-    )
+def _rules(view: "LoopView") -> str:
+    """The loop's stop rules, each with what became of it."""
+    rules = view.config.get("tripwires", [])
+    if not rules:
+        return ""
+    items = ""
+    for rule in rules:
+        state, words = "armed", "armed"
+        if rule in view.disarmed:
+            state, words = "off", "resumed past it: no longer applies"
+        if view.stop is not None and view.stop.rule == rule:
+            state, words = "fired", f"fired at generation {view.stop.generation}"
+        items += f'<li data-state="{state}"><code>{esc(rule)}</code> <span>{esc(words)}</span></li>'
+    return f'<div class="ls-rules"><b>Stop rules</b><ul>{items}</ul></div>'
 
 
 def _error(error: "ErrorView") -> str:

@@ -8,12 +8,13 @@ from app import widgets
 from app.domainwords import domain_title
 from app.markup import act, esc, link, notice
 from app.pages.looprows import loop_detail, loop_table
-from app.pages.page import Page, Query, quiet, whole
+from app.pages.page import Page, Query, ids_of, quiet, whole
 from backend import loops as verbs
+from backend.rollback import rollback
 from core.errors import LoopscopeError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from backend.context import Backend
     from backend.views import LoopView
@@ -90,6 +91,14 @@ def matches(view: "LoopView", wanted: str) -> bool:
     return all(word in hay.lower() for word in (wanted or "").lower().split())
 
 
+SIMPLE: "dict[str, tuple[Callable[[Backend, str], LoopView], str]]" = {
+    "cancel": (verbs.cancel, "Asked {name} to stop."),
+    "resume": (verbs.resume, "{name} goes on."),
+    "retry": (verbs.retry, "{name} is tried again."),
+    "restore": (verbs.restore, "{name} is back."),
+}
+
+
 def _detail(backend: "Backend", loop_id: str) -> str:
     try:
         view = verbs.show_loop(backend, loop_id)
@@ -100,19 +109,25 @@ def _detail(backend: "Backend", loop_id: str) -> str:
 
 def _act(backend: "Backend", action: str, loop_id: str, data: dict[str, Any]) -> tuple[str, str]:
     """Do a verb; what to say, and which loop stays chosen."""
-    simple: dict[str, tuple[Callable[..., LoopView], str]] = {
-        "cancel": (verbs.cancel, "Asked {name} to stop."),
-        "resume": (verbs.resume, "{name} goes on."),
-        "restore": (verbs.restore, "{name} is back."),
-    }
     try:
-        if action in simple:
-            do, words = simple[action]
+        if action in ("cancel-all", "resume-all"):
+            return _to_all(backend, action, ids_of(str(data.get("loops", "")))), loop_id
+        if action in SIMPLE:
+            do, words = SIMPLE[action]
             view = do(backend, loop_id)
             return notice(words.format(name=repr(view.name))), loop_id
         if action == "extend":
-            view = verbs.extend(backend, loop_id, whole(str(data.get("generations")), 0))
+            seen = data.get("seen")
+            more, known = whole(str(data.get("generations"))), whole(str(seen)) if seen is not None else None
+            view = verbs.extend(backend, loop_id, more, seen=known)
             return notice(f"{view.name!r} now runs to generation {view.config['generations']}."), loop_id
+        if action in ("rollback", "rollback-best"):
+            to = whole(str(data.get("to")), -1)
+            view = rollback(backend, loop_id, "best" if action == "rollback-best" else to)
+            return notice(f"{view.name!r} is back at generation {view.generation}. Resume goes on from there."), loop_id
+        if action == "prioritize":
+            view = verbs.prioritize(backend, loop_id, whole(str(data.get("priority")), verbs.HIGHEST + 1))
+            return notice(f"{view.name!r} has priority {view.priority:+d}."), loop_id
         if action == "delete":
             view = verbs.delete(backend, loop_id)
             undo = act("Undo", "restore", loop=loop_id)
@@ -120,3 +135,16 @@ def _act(backend: "Backend", action: str, loop_id: str, data: dict[str, Any]) ->
     except LoopscopeError as error:
         return notice(str(error), kind="error"), loop_id
     return notice(f"There is no verb {esc(action)!r}.", kind="error"), loop_id
+
+
+def _to_all(backend: "Backend", action: str, ids: "Sequence[str]") -> str:
+    """Do a verb to several loops; what a loop does not allow any more is passed over."""
+    done, refused = 0, ""
+    for loop_id in ids:
+        try:
+            (verbs.cancel if action == "cancel-all" else verbs.resume)(backend, loop_id)
+            done += 1
+        except LoopscopeError as error:
+            refused = str(error)
+    words = f"Asked {done} loops to stop." if action == "cancel-all" else f"{done} loops go on."
+    return notice(f"{words} {refused}".strip(), kind="error" if refused and not done else "info")

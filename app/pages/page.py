@@ -19,6 +19,7 @@ class Page:
         open: shows the view of an address.
         refresh: shows the same view anew after a change; gets the inputs' values.
         query: the address of the view that the inputs' values stand for.
+        live: refreshed at every poll, also when no loop has changed.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Page:
     open: Callable[[Query], list[Any]]
     refresh: Callable[..., list[Any]]
     query: Callable[..., Query]
+    live: bool = False
 
 
 def quiet(**more: Any) -> dict[str, Any]:
@@ -38,9 +40,9 @@ def quiet(**more: Any) -> dict[str, Any]:
     return {"queue": False, "show_progress": "hidden", "api_visibility": "private", "preprocess": False} | more
 
 
-def ids_of(text: str | None) -> list[str]:
-    """``a,b`` -> ids, at most 64."""
-    return [bit for bit in (text or "").split(",") if bit][:64]
+def ids_of(text: str | None, most: int = 64) -> list[str]:
+    """``a,b`` -> ids, at most so many."""
+    return [bit for bit in (text or "").split(",") if bit][:most]
 
 
 def whole(text: str | None, default: int = 0) -> int:

@@ -1,10 +1,13 @@
-"""Data and System: what loops can learn from, and what this installation runs on."""
+"""Data and System: what this installation runs on, seen live, and what loops can learn from."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import gradio as gr
+
 from app import widgets
 from app.markup import esc
+from app.pages.machine import overview
 from app.pages.page import Page
 from core.errors import LoopscopeError
 
@@ -14,43 +17,29 @@ if TYPE_CHECKING:
 
 
 def build(backend: "Backend", address: Any) -> Page:
+    from backend.observe.observer import Observer
+
     del address
+    observer = Observer(backend)
     box = widgets.live(elem_id="system-facts")
     cards = widgets.live(elem_id="system-data")
-
-    def refresh() -> list[Any]:
-        return [_facts(backend), _data()]
+    filled = gr.Textbox("", visible="hidden", elem_id="system-filled")  # the browser has the data cards: they stay
 
     def open_(asked: dict[str, str]) -> list[Any]:
         del asked
-        return refresh()
+        return [overview(observer.system()), _data(), "1"]
 
-    return Page("system", [], [box, cards], open_, refresh, lambda: {})
+    def refresh(has_cards: str) -> list[Any]:
+        if has_cards != "1":
+            return open_({})
+        return [overview(observer.system()), gr.skip(), gr.skip()]
+
+    return Page("system", [filled], [box, cards, filled], open_, refresh, _nothing, live=True)
 
 
-def _facts(backend: "Backend") -> str:
-    import platform
-    import shutil
-
-    settings = backend.settings
-    free = shutil.disk_usage(settings.home).free / 1e9
-    waiting = {name: backend.queue.waiting(name) for name in ("gpu", "cpu")}
-    queue = (
-        "the broker does not answer; loops wait until it does"
-        if any(count is None for count in waiting.values())
-        else f"{waiting['gpu']} network and {waiting['cpu']} physics stages wait for a worker"
-    )
-    rows = {
-        "Queue": queue,
-        "Device": f"{settings.device} (networks), {settings.processes_for_physics} CPU processes (physics)",
-        "Data folder": f"{settings.home}, {free:.0f} GB free",
-        "Database": "SQLite in the data folder" if not settings.database_url else "as LOOPSCOPE_DATABASE_URL says",
-        "Python": platform.python_version(),
-        "API": "/api/v1 (described at /docs)",
-    }
-    body = "".join(f"<tr><td>{esc(k)}</td><td>{esc(v)}</td></tr>" for k, v in rows.items())
-    table = f'<table class="ls-pairs"><tbody>{body}</tbody></table>'
-    return f'<section class="ls-card"><h3>This installation</h3>{table}</section>'
+def _nothing(has_cards: str) -> dict[str, str]:
+    del has_cards
+    return {}
 
 
 def _data() -> str:

@@ -2,17 +2,18 @@
 
 from importlib.metadata import version
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 
-from backend.api import audits, catalogue, corrections, exports, generations, health, lab, loops, panels, theory
+from backend.api import audits, catalogue, corrections, exports, generations, health, lab, loops, panels, theory, users
 from backend.api.errors import ANSWERS, install_handlers
 from backend.api.guard import Guard
+from backend.api.roles import admitted
 from backend.context import Backend
 
 PREFIX = "/api/v1"
 ROUTERS = (
     loops.router, exports.router, generations.router, panels.router, theory.router, lab.router,
-    catalogue.router, corrections.router, audits.router, health.router,
+    catalogue.router, corrections.router, audits.router, health.router, users.router,
 )  # fmt: skip
 
 
@@ -28,6 +29,7 @@ def create_api(backend: Backend) -> FastAPI:
         docs_url=None,
         redoc_url=None,
         responses=ANSWERS,
+        dependencies=[Depends(admitted)],
     )
     api.state.backend = backend
     install_handlers(api)

@@ -72,6 +72,7 @@ def correct(
             unit=unit,
             report_path=None if report == "none" else kept / f"{name}.{report}",
             file_name=Path(file.filename or "").name,
+            max_frames=backend.settings.max_frames,
         )
     return CorrectView(
         **done.model_dump(),

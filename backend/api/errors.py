@@ -1,6 +1,7 @@
 """Every failure of the API as ``{"error": {"code", "message", "hint", "field"}}``, never a traceback."""
 
 import logging
+import re
 from uuid import uuid4
 
 import fastapi
@@ -8,15 +9,55 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from starlette.exceptions import HTTPException
 
+from backend.access.attempts import TooManyTries
+from backend.access.passwords import TooBusy
+from backend.access.sessions import WrongPassword
+from backend.blobs import StoreUnreachable
 from backend.gate import Forbidden, NotSignedIn
 from core.errors import Conflict, DataMissing, InvalidConfig, InvalidMotion, LoopscopeError, NotFound
 
 log = logging.getLogger(__name__)
 
+SECRET = re.compile("password|current|token|secret")
+"""Fields whose values no answer repeats."""
+
+
+class TooLarge(LoopscopeError):
+    """An upload above the limit."""
+
+    code = "too_large"
+
+
+class TooSlow(LoopscopeError):
+    """A body that does not arrive."""
+
+    code = "too_slow"
+
+
+class DatabaseAway(LoopscopeError):
+    """The database does not answer."""
+
+    code = "database_away"
+
+    def __init__(self) -> None:
+        super().__init__("The database does not answer.", "Nothing is lost; try again in a moment.")
+
+
+AWAY = (OperationalError, InterfaceError, PoolTimeout)
+"""What SQLAlchemy raises while the database is away, locked for too long, or out of connections."""
+
+
 STATUS: tuple[tuple[type[LoopscopeError], int], ...] = (
     (NotSignedIn, 401),
+    (WrongPassword, 401),
+    (TooManyTries, 429),
+    (TooBusy, 503),
+    (DatabaseAway, 503),
+    (StoreUnreachable, 503),
     (Forbidden, 403),
     (NotFound, 404),
     (Conflict, 409),
@@ -41,12 +82,6 @@ class Failure(BaseModel):
     error: ErrorDetail
 
 
-class TooLarge(LoopscopeError):
-    """An upload above the limit."""
-
-    code = "too_large"
-
-
 class Refused(fastapi.HTTPException):
     """A LoopscopeError met while a body is still being read, where FastAPI lets only its own exception through."""
 
@@ -56,9 +91,12 @@ class Refused(fastapi.HTTPException):
 
 
 ANSWERS: dict[int | str, dict[str, object]] = {
+    401: {"model": Failure, "description": "Nobody is logged in, and the server has users."},
+    403: {"model": Failure, "description": "Not with this role."},
     404: {"model": Failure, "description": "No such thing."},
     409: {"model": Failure, "description": "Not possible in the present state."},
     422: {"model": Failure, "description": "Something in the request cannot be used; `field` says what."},
+    503: {"model": Failure, "description": "The database does not answer."},
 }
 """The failures that every route documents."""
 
@@ -69,15 +107,18 @@ def install_handlers(api: FastAPI) -> None:
     @api.exception_handler(LoopscopeError)
     def expected(request: Request, error: LoopscopeError) -> JSONResponse:
         missing = isinstance(error, DataMissing) and request.method == "GET"
-        return answer(
-            404 if missing else status_of(error), error.code, error.message, error.hint, getattr(error, "field", None)
-        )
+        return answer_to(error, 404 if missing else None)
+
+    @api.exception_handler(DataError)
+    def unstorable(_: Request, error: DataError) -> JSONResponse:
+        del error
+        return answer(422, "invalid_request", "The request holds a character or number that no database can hold.")
 
     @api.exception_handler(RequestValidationError)
     def invalid(_: Request, error: RequestValidationError) -> JSONResponse:
         first = error.errors()[0]
         field = ".".join(str(part) for part in first["loc"] if part != "body")
-        shown = repr(first.get("input"))
+        shown = "something secret" if SECRET.search(field) else repr(first.get("input"))
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
         found = "missing" if first["type"] == "missing" else shown
         return answer(422, "invalid_request", f"{field or 'body'}: {first['msg']} (got {found}).", "", field)
@@ -90,6 +131,9 @@ def install_handlers(api: FastAPI) -> None:
         hint = "The routes are listed in /api/v1/openapi.json." if error.status_code in codes else ""
         return answer(error.status_code, codes.get(error.status_code, "bad_request"), str(error.detail), hint)
 
+    for kind in AWAY:
+        api.add_exception_handler(kind, away)
+
     @api.exception_handler(Exception)
     def unexpected(request: Request, error: Exception) -> JSONResponse:
         name = uuid4().hex[:12]
@@ -97,6 +141,22 @@ def install_handlers(api: FastAPI) -> None:
         return answer(
             500, "internal", f"Something went wrong that should not have ({name}).", "The server's log has the details."
         )
+
+
+def away(request: Request, error: Exception) -> JSONResponse:
+    """The answer while the database is away; what the driver says of it may name hosts and users, so it is logged."""
+    log.warning("%s %s: the database does not answer (%s)", request.method, request.url.path, type(error).__name__)
+    return answer_to(DatabaseAway())
+
+
+def answer_to(error: LoopscopeError, status: int | None = None) -> JSONResponse:
+    """An error as an answer, with what its kind adds to the headers."""
+    found = answer(status or status_of(error), error.code, error.message, error.hint, getattr(error, "field", None))
+    if isinstance(error, NotSignedIn):
+        found.headers["www-authenticate"] = "Bearer"
+    if isinstance(error, TooManyTries):
+        found.headers["retry-after"] = str(error.retry_after_s)
+    return found
 
 
 def status_of(error: LoopscopeError) -> int:

@@ -1,14 +1,16 @@
-"""Whether the server, its database and its broker answer."""
+"""Whether the server, its database and its broker answer, and everything else that the System page shows."""
 
 from importlib.metadata import version
 from typing import Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
 from pydantic import BaseModel
 from sqlalchemy.exc import SQLAlchemyError
 
 from backend import loops
 from backend.api.context import Context
+from backend.observe.observer import Observer
+from backend.observe.views import SystemView
 from backend.queue import CPU, GPU
 
 router = APIRouter(tags=["system"])
@@ -46,3 +48,12 @@ def health(backend: Context) -> HealthView:
         revision=revision,
         waiting=waiting,
     )
+
+
+@router.get("/system", summary="Workers, queues, memory, disk, versions, last errors")
+def system(backend: Context, request: Request) -> SystemView:
+    state = request.app.state
+    if getattr(state, "observer", None) is None:
+        state.observer = Observer(backend)  # of this application, as its backend is
+    observer: Observer = state.observer
+    return observer.system()

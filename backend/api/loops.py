@@ -1,11 +1,11 @@
-"""Launch, list, show, cancel, resume, clone, extend, delete."""
+"""Launch, list, show; cancel, resume, retry, clone, extend, roll back, prioritize, delete, restore."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from backend import loops, measures, parts
+from backend import loops, measures, parts, rollback
 from backend.api.context import Context, LoopId
 from backend.paths import confined
 from backend.views import EventView, GenerationView, LoopView
@@ -38,6 +38,20 @@ class CloneBody(Body):
 
 class ExtendBody(Body):
     generations: int = Field(ge=1, le=10_000, description="How many more.")
+    seen: int | None = Field(
+        None, ge=0, le=1_000_000, description="How many it is taken to have: 409 where it has others by now."
+    )
+
+
+class RollbackBody(Body):
+    to: Annotated[int, Field(ge=0, le=1_000_000)] | Literal["best"] = Field(
+        "best", description="The last generation to keep; best: of a metric."
+    )
+    metric: str = Field("", max_length=64, description="Which metric is meant by best (default: the domain's first).")
+
+
+class PriorityBody(Body):
+    priority: int = Field(ge=loops.LOWEST, le=loops.HIGHEST, description="Higher ones go first; 0 is usual.")
 
 
 @router.get("/loops", summary="Loops, newest first")
@@ -71,9 +85,24 @@ def cancel(backend: Context, loop_id: LoopId) -> LoopView:
     return loops.cancel(backend, loop_id)
 
 
-@router.post("/loops/{loop_id}/resume", summary="Go on with a cancelled or failed loop")
+@router.post("/loops/{loop_id}/resume", summary="Go on with a cancelled, stopped or failed loop")
 def resume(backend: Context, loop_id: LoopId) -> LoopView:
     return loops.resume(backend, loop_id)
+
+
+@router.post("/loops/{loop_id}/retry", summary="Try a failed loop again, with all attempts of every stage")
+def retry(backend: Context, loop_id: LoopId) -> LoopView:
+    return loops.retry(backend, loop_id)
+
+
+@router.post("/loops/{loop_id}/rollback", summary="Forget what a loop made after a generation, or after its best one")
+def roll_back(backend: Context, loop_id: LoopId, body: RollbackBody) -> LoopView:
+    return rollback.rollback(backend, loop_id, body.to, body.metric)
+
+
+@router.post("/loops/{loop_id}/prioritize", summary="Let a loop go before others")
+def prioritize(backend: Context, loop_id: LoopId, body: PriorityBody) -> LoopView:
+    return loops.prioritize(backend, loop_id, body.priority)
 
 
 @router.post("/loops/{loop_id}/restore", summary="Bring a deleted loop back")
@@ -90,7 +119,7 @@ def clone(backend: Context, loop_id: LoopId, body: CloneBody) -> LoopView:
 
 @router.post("/loops/{loop_id}/extend", summary="Run more generations")
 def extend(backend: Context, loop_id: LoopId, body: ExtendBody) -> LoopView:
-    return loops.extend(backend, loop_id, body.generations)
+    return loops.extend(backend, loop_id, body.generations, seen=body.seen)
 
 
 @router.get("/loops/{loop_id}/generations", summary="Recorded generations: metrics, counts, seconds")

@@ -177,7 +177,7 @@ def _seconds(views: "Sequence[LoopView]") -> float:
 def _state(views: "Sequence[LoopView]") -> str:
     """``done``, what went wrong, or ``running``."""
     states = {view.state for view in views}
-    for state in ("failed", "cancelled", "interrupted"):
+    for state in ("failed", "cancelled", "stopped", "interrupted"):
         if state in states:
             return state
     return "done" if states == {"done"} else "queued" if states == {"queued"} else "running"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from backend.motionfiles.bvh import decode_bvh, encode_bvh
 from backend.motionfiles.npz import decode_npz, encode_npz
-from backend.motionfiles.source import MAX_BYTES, MotionFile, Unit
+from backend.motionfiles.source import MAX_BYTES, MAX_FRAMES, MotionFile, Unit, shown
 from core.errors import InvalidMotion
 from core.motion import Motion
 
@@ -25,7 +25,9 @@ def read_motion(source: str | Path | bytes, name: str = "", *, unit: Unit = "aut
     return read_motion_file(source, name, unit=unit).motion
 
 
-def read_motion_file(source: str | Path | bytes, name: str = "", *, unit: Unit = "auto") -> MotionFile:
+def read_motion_file(
+    source: str | Path | bytes, name: str = "", *, unit: Unit = "auto", max_frames: int = MAX_FRAMES
+) -> MotionFile:
     """Read a BVH or NPZ file.
 
     Args:
@@ -33,23 +35,24 @@ def read_motion_file(source: str | Path | bytes, name: str = "", *, unit: Unit =
         name: what to call it in messages; by default the path's last part.
         unit: length unit; a BVH file states none, and ``auto`` decides by the body's height; an NPZ file is in metres
             unless it is stated otherwise.
+        max_frames: longer motions are refused.
 
     Raises:
         InvalidMotion: when the file is missing, too large, no motion, or damaged; when its unit must be asked for.
     """
     if isinstance(source, bytes):
-        data, name = source, name or "the file"
+        data, name = source, shown(name or "the file")
         if len(data) > MAX_BYTES:
             raise _too_large(name, len(data))
     else:
         path = Path(source)
-        name = name or path.name
+        name = shown(name or path.name)
         data = _bytes_of(path, name)
     suffix = Path(name).suffix.lower()
     if data[:4] == b"PK\x03\x04":
-        return decode_npz(data, name, unit)
+        return decode_npz(data, name, unit, max_frames)
     if data.lstrip(b"\xef\xbb\xbf \t\r\n")[:9].upper() == b"HIERARCHY" or suffix == ".bvh":
-        return decode_bvh(data, name, unit)
+        return decode_bvh(data, name, unit, max_frames)
     if suffix == ".npz":
         raise InvalidMotion(f"{name} is no NPZ file: it does not begin as one.", "It may be cut short or renamed.")
     if data[:1] == b"\x80":

@@ -11,7 +11,19 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from backend.motionfiles.rest import rooted_at_pelvis, standing
-from backend.motionfiles.source import UNIT_M, MotionFile, Unit, check_size, find_unit
+from backend.motionfiles.source import (
+    MAX_FRAMES,
+    MAX_JOINTS,
+    UNIT_M,
+    MotionFile,
+    Unit,
+    check_bones,
+    check_names,
+    check_rate,
+    check_size,
+    check_values,
+    find_unit,
+)
 from core import rotations as R
 from core.errors import InvalidMotion
 from core.motion import Motion
@@ -20,6 +32,7 @@ from core.skeleton import Skeleton
 Array = R.Array
 
 COMMON_RATES = (120, 60, 30, 25, 24, 50, 100, 240, 90, 72, 48)
+MAX_HEAD_LINES = 100_000  # of a hierarchy; 300 joints with ends need some 4,000
 STRETCH = 1e-3  # a position channel that varies by less than this share of the bone is a constant
 
 
@@ -32,7 +45,7 @@ class _Joint:
     ends: list[list[float]] = field(default_factory=list)  # End Sites
 
 
-def decode_bvh(data: bytes, name: str, unit: Unit = "auto") -> MotionFile:
+def decode_bvh(data: bytes, name: str, unit: Unit = "auto", max_frames: int = MAX_FRAMES) -> MotionFile:
     """Read a BVH file's bytes.
 
     Raises:
@@ -43,11 +56,13 @@ def decode_bvh(data: bytes, name: str, unit: Unit = "auto") -> MotionFile:
     text = data.decode("utf-8-sig", errors="replace")
     lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     joints, at = _read_hierarchy(lines, name)
-    values, fps = _read_frames(lines, at, sum(len(joint.channels) for joint in joints), len(joints), name)
+    values, fps = _read_frames(lines, at, sum(len(joint.channels) for joint in joints), len(joints), name, max_frames)
     notes: list[str] = []
     position, rotations, offsets = _decode_channels(joints, values, notes)
     names, parents = tuple(joint.name for joint in joints), tuple(joint.parent for joint in joints)
+    check_bones(offsets, name)
     ends = [np.array(joint.ends).reshape(-1, 3) for joint in joints]
+    check_bones(np.concatenate(ends), name)
     found, note = find_unit(Skeleton(name, names, parents, offsets).stature_m, unit, name)
     scale = UNIT_M[found]
     notes += [note] if note else []
@@ -95,7 +110,7 @@ def _read_hierarchy(lines: list[str], name: str) -> tuple[list[_Joint], int]:
     joints: list[_Joint] = []
     opened: list[int | None] = []  # None stands for an End Site
     pending: int | None = -1  # what the next brace opens; -1 nothing
-    for k, line in enumerate(lines):
+    for k, line in enumerate(lines[:MAX_HEAD_LINES]):
         words = line.split()
         here = f"{name}, line {k + 1}"
         brace = len(words) > 1 and words[-1] == "{"
@@ -114,6 +129,9 @@ def _read_hierarchy(lines: list[str], name: str) -> tuple[list[_Joint], int]:
                 raise InvalidMotion(f"{here}: a JOINT outside of any joint.")
             parent = opened[-1] if opened else -1
             joints.append(_Joint(" ".join(words[1:]) or f"joint{len(joints)}", -1 if parent is None else parent))
+            check_names([joints[-1].name], here)
+            if len(joints) > MAX_JOINTS:
+                raise InvalidMotion(f"{here}: more than {MAX_JOINTS} joints, which is no body that is read.")
             pending = len(joints) - 1
         elif key == "END":
             if not opened or opened[-1] is None:
@@ -136,6 +154,8 @@ def _read_hierarchy(lines: list[str], name: str) -> tuple[list[_Joint], int]:
                 raise InvalidMotion(f"{here}: a brace that opens nothing.")
             opened.append(pending)
             pending = -1
+    if len(lines) > MAX_HEAD_LINES:
+        raise InvalidMotion(f"{name} has no MOTION part in its first {MAX_HEAD_LINES} lines.")
     raise InvalidMotion(f"{name} has no MOTION part: it ends in line {len(lines)}.", "The file may be cut short.")
 
 
@@ -164,7 +184,9 @@ def _channels(words: list[str], here: str) -> list[str]:
     return channels
 
 
-def _read_frames(lines: list[str], at: int, channels: int, joints: int, name: str) -> tuple[Array, float]:
+def _read_frames(
+    lines: list[str], at: int, channels: int, joints: int, name: str, max_frames: int
+) -> tuple[Array, float]:
     """The table of channel values (T, C) and the frame rate."""
     declared, fps = -1, 0.0
     while at < len(lines) and (declared < 0 or not fps):
@@ -183,7 +205,8 @@ def _read_frames(lines: list[str], at: int, channels: int, joints: int, name: st
             break
     if declared < 0 or not 0 < fps < 1e5:
         raise InvalidMotion(f"{name}, line {at}: expected 'Frames: <count>' and 'Frame Time: <seconds>' after MOTION.")
-    check_size(declared, joints, name)
+    check_size(declared, joints, name, max_frames)
+    check_rate(fps, declared, name)
     numbered = [(k + 1, line) for k, line in enumerate(lines[at:], at) if line and not line.isspace()]
     values = np.empty((min(declared, len(numbered)), channels))
     for frame, (number, line) in enumerate(numbered[:declared]):
@@ -206,6 +229,7 @@ def _read_frames(lines: list[str], at: int, channels: int, joints: int, name: st
     if len(wrong):
         number = numbered[wrong[0]][0]
         raise InvalidMotion(f"{name}, line {number} (frame {wrong[0]}): a value is NaN or infinite.")
+    check_values(values, name)
     return values, fps
 
 

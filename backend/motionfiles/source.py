@@ -1,11 +1,14 @@
 """What reading a motion file gives, its limits, and the units that files may be in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from core.errors import InvalidMotion
 from core.motion import Motion
+from core.rotations import Array
 
 Unit = Literal["auto", "m", "cm", "mm", "inch", "cmu"]
 
@@ -13,6 +16,10 @@ MAX_BYTES = 512 * 2**20
 MAX_FRAMES = 200_000
 MAX_JOINTS = 300
 MAX_ROTATIONS = 10_000_000  # frames x joints: 320 MB of quaternions
+MAX_SECONDS = 3600.0
+RATES = (1.0, 10_000.0)  # frames per second
+LARGEST = 1e9  # of any value, in any unit: beyond, squares of sums lose all digits
+MAX_NAME = 200  # characters of a joint's name
 
 UNIT_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "cmu": 0.0254 / 0.45}  # cmu: CMU's own 1/0.45 inch
 STATURE_M = (0.9, 2.2)  # of the bodies that the corrector is made for
@@ -40,7 +47,7 @@ class MotionFile:
     notes: tuple[str, ...] = ()
 
 
-def check_size(frames: int, joints: int, name: str) -> None:
+def check_size(frames: int, joints: int, name: str, max_frames: int = MAX_FRAMES) -> None:
     """Refuse motions that would fill the memory.
 
     Raises:
@@ -49,12 +56,67 @@ def check_size(frames: int, joints: int, name: str) -> None:
     if not frames or not joints:
         raise InvalidMotion(f"{name} holds {frames} frames of {joints} joints: no motion.")
     for what, count, limit in (
-        ("frames", frames, MAX_FRAMES),
+        ("frames", frames, max_frames),
         ("joints", joints, MAX_JOINTS),
         ("joint rotations", frames * joints, MAX_ROTATIONS),
     ):
         if count > limit:
             raise InvalidMotion(f"{name} has {count} {what}; at most {limit} are read.", "Cut it into shorter takes.")
+
+
+def check_rate(fps: float, frames: int, name: str) -> None:
+    """Refuse frame rates of no camera, and takes so long that bringing them to another rate would fill the memory.
+
+    Raises:
+        InvalidMotion: naming the rate or the length.
+    """
+    if not RATES[0] <= fps <= RATES[1]:
+        raise InvalidMotion(f"{name} has a frame rate of {fps:.3g} per second; {RATES[0]:g} to {RATES[1]:g} are read.")
+    if frames / fps > MAX_SECONDS:
+        raise InvalidMotion(
+            f"{name} lasts {frames / fps:.0f} s; at most {MAX_SECONDS:.0f} s are read.", "Cut it into shorter takes."
+        )
+
+
+def check_values(values: Array, name: str) -> None:
+    """Refuse numbers (T, ...) that are finite, but so large that nothing can be computed with them.
+
+    Raises:
+        InvalidMotion: naming the frame.
+    """
+    large = np.flatnonzero(np.abs(values).max(axis=tuple(range(1, values.ndim)), initial=0.0) > LARGEST)
+    if len(large):
+        raise InvalidMotion(f"{name}, frame {large[0]}: a value is larger than {LARGEST:.0e}, which is no motion.")
+
+
+def check_bones(offsets: Array, name: str) -> None:
+    """The same for a body's bones.
+
+    Raises:
+        InvalidMotion: naming the joint.
+    """
+    large = np.flatnonzero(np.abs(offsets).max(axis=tuple(range(1, offsets.ndim)), initial=0.0) > LARGEST)
+    if len(large):
+        raise InvalidMotion(f"{name}, joint {large[0]}: a bone is longer than {LARGEST:.0e}, which is no body.")
+
+
+def check_names(names: Iterable[str], name: str) -> None:
+    """Refuse joint names that cannot be shown or written back on one line.
+
+    Raises:
+        InvalidMotion: beginning with the joint's name.
+    """
+    for joint in names:
+        if len(joint) > MAX_NAME:
+            raise InvalidMotion(f"{name}: a name of {len(joint)} characters ({joint[:40]!r}...); {MAX_NAME} are read.")
+        if not joint.isprintable():
+            raise InvalidMotion(f"{name}: the name {joint!r} holds characters that cannot be seen.")
+
+
+def shown(name: str) -> str:
+    """A file's name as it may stand in messages: on one line, in one direction, not too long."""
+    plain = "".join(character if character.isprintable() else "?" for character in name)
+    return plain if len(plain) <= 80 else f"{plain[:38]}...{plain[-38:]}"
 
 
 def find_unit(stature: float, unit: Unit, name: str) -> tuple[str, str]:

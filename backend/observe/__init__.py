@@ -9,5 +9,7 @@ if TYPE_CHECKING:
 
 
 def add_probes(app: "FastAPI", backend: "Backend") -> None:
-    """``/healthz``, ``/readyz`` and ``/metrics``."""
-    del app, backend
+    """``/healthz``, ``/readyz`` and ``/metrics``, and a count of all requests of ``app``."""
+    from backend.observe.routes import add_probes
+
+    add_probes(app, backend)

@@ -17,6 +17,7 @@ from pydantic import Field
 from core.config import Options, digest
 from core.errors import DataMissing, InvalidConfig
 from core.rotations import Array
+from core.typedpaths import typed_path
 from model.datasets import npz_files as files
 from model.datasets.base import WINDOW_FPS, WINDOW_FRAMES, WINDOW_S, Dataset, Split, slerp_near
 
@@ -43,7 +44,7 @@ def build(options: NpzOptions) -> Dataset:
         raise InvalidConfig(
             "The data set 'npz' needs a path.", "Give a folder with clips.npz and index.csv.", "data.options.path"
         )
-    archive, index = files.locate(Path(options.path).expanduser())
+    archive, index = files.locate(typed_path(options.path))
     arrays = files.load(archive)
     skeleton = files.skeleton(archive, arrays)
     root, rotations, fps = files.motion(archive, arrays, skeleton)

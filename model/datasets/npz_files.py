@@ -1,7 +1,6 @@
 """Reading clips.npz and index.csv with distrust: nothing is unpickled, and nothing is allocated on a header's word."""
 
 import csv
-import math
 import zipfile
 import zlib
 from collections.abc import Mapping
@@ -10,14 +9,18 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from core.errors import DataMissing, InvalidMotion
+from core.npyheader import UNREADABLE, Pickled, claimed
 from core.rotations import Array
 from core.skeleton import Skeleton
 
 MAX_BYTES = 4 << 30
+MAX_RATIO = 2000  # deflate's best is 1032
+MAX_MEMBERS = 64
+MAX_INDEX_BYTES = 64 << 20
+MAX_NAME = 200  # characters of a joint's or an action's name
 MAX_JOINTS = 256
 LAYOUT_HINT = "model/datasets/npz.py describes the layout of clips.npz and index.csv."
 LONGEST_BONE_M = 3.0
@@ -37,7 +40,11 @@ def locate(path: Path) -> tuple[Path, Path]:
     archive = path / "clips.npz" if path.is_dir() else path
     index = archive.parent / "index.csv"
     for each in (archive, index):
-        if not each.is_file():
+        try:
+            found = each.is_file()
+        except OSError as error:
+            raise DataMissing(f"{str(each)!r} cannot be read: {error.strerror}.", "Check who may read it.") from None
+        if not found:
             raise DataMissing(f"There is no file {str(each)!r}.", "Give a folder with clips.npz and index.csv.")
     return archive, index
 
@@ -46,33 +53,39 @@ def load(archive: Path) -> dict[str, NDArray[Any]]:
     """The archive's arrays, after a look at what they claim to be."""
     try:
         with zipfile.ZipFile(archive) as members:
-            total = sum(info.file_size for info in members.infolist())
+            infos = members.infolist()
+            total = sum(info.file_size for info in infos)
             if total > MAX_BYTES:
                 raise DataMissing(
                     f"{archive.name} unpacks to {total / 2**30:.1f} GiB; at most {MAX_BYTES / 2**30:.0f} are read.",
                     "Split it into smaller data sets.",
                 )
-            for info in members.infolist():
+            if total > MAX_RATIO * archive.stat().st_size or len(infos) > MAX_MEMBERS:
+                raise DataMissing(
+                    f"{archive.name} holds {len(infos)} arrays that unpack to {total / 2**20:.0f} MiB: no data set of "
+                    "motions.",
+                    LAYOUT_HINT,
+                )
+            for info in infos:
                 with members.open(info) as member:
                     _check_header(archive, info, member)
         with np.load(archive, allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
-    except (zipfile.BadZipFile, zlib.error, ValueError, EOFError, OSError, RuntimeError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, *UNREADABLE) as error:
         raise DataMissing(f"{archive.name} cannot be read as an npz archive: {error}.", LAYOUT_HINT) from None
 
 
 def _check_header(archive: Path, info: zipfile.ZipInfo, member: IO[bytes]) -> None:
     """Refuse pickled objects, and headers that claim more than the member holds (which would be allocated first)."""
-    version = npy.read_magic(member)
-    read = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, _, dtype = read(member)
-    if dtype.hasobject:
+    try:
+        claimed(member, info.file_size)
+    except Pickled:
         raise DataMissing(
             f"The member {info.filename!r} of {archive.name} holds pickled objects, which are never loaded.",
             "Save plain number and text arrays.",
-        )
-    if math.prod(shape) * dtype.itemsize > info.file_size:
-        raise DataMissing(f"The member {info.filename!r} of {archive.name} is shorter than its shape {shape} says.")
+        ) from None
+    except ValueError as error:
+        raise DataMissing(f"The member {info.filename!r} of {archive.name} cannot be read: {error}.") from None
 
 
 def _member(
@@ -101,6 +114,8 @@ def _member(
 def skeleton(archive: Path, arrays: Mapping[str, NDArray[Any]]) -> Skeleton:
     names = tuple(str(name) for name in _member(archive, arrays, "joint_names", (None,), "U"))
     joints = len(names)
+    if any(len(name) > MAX_NAME or not name.isprintable() for name in names):
+        raise DataMissing(f"A joint's name in {archive.name} is no single line of at most {MAX_NAME} characters.")
     if not 1 < joints <= MAX_JOINTS:
         raise DataMissing(f"{archive.name} has {joints} joints; 2 to {MAX_JOINTS} are possible.")
     parents = tuple(int(p) for p in _member(archive, arrays, "parents", (joints,), "i"))
@@ -154,13 +169,18 @@ def motion(archive: Path, arrays: Mapping[str, NDArray[Any]], skeleton: Skeleton
 
 def read_index(index: Path, frames: int) -> list[Clip]:
     try:
+        if index.stat().st_size > MAX_INDEX_BYTES:
+            raise DataMissing(
+                f"{index.name} has {index.stat().st_size / 2**20:.0f} MiB; {MAX_INDEX_BYTES / 2**20:.0f} are read.",
+                LAYOUT_HINT,
+            )
         with index.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             missing = [name for name in _COLUMNS if name not in (reader.fieldnames or ())]
             if missing:
                 raise DataMissing(f"{index.name} lacks the columns {', '.join(missing)}.", LAYOUT_HINT)
             rows = list(reader)
-    except (UnicodeDecodeError, csv.Error) as error:
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
         raise DataMissing(f"{index.name} cannot be read as a table: {error}.", LAYOUT_HINT) from None
     clips = []
     for number, row in enumerate(rows, start=2):
@@ -173,5 +193,7 @@ def read_index(index: Path, frames: int) -> list[Clip]:
             ) from None
         if not 0 <= start < stop <= frames:
             raise DataMissing(f"Line {number} of {index.name}: frames {start} to {stop} are outside 0 to {frames}.")
+        if len(row["action"] or "") > MAX_NAME or not str(row["action"]).isprintable():
+            raise DataMissing(f"Line {number} of {index.name}: an action's name is one line of {MAX_NAME} characters.")
         clips.append(Clip(str(row["split"]), str(row["action"]), str(row.get("subject") or ""), start, stop))
     return clips

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from core.config import digest
 from core.draws import Draws
 from core.errors import DataMissing, InvalidConfig
+from core.typedpaths import typed_path
 from model.digits.idx import read_idx
 
 VERSION = 1  # raise it when the split changes: evaluators and generations 0 are kept by it
@@ -70,7 +71,7 @@ def mnist(path: str) -> DigitData:
     Raises:
         DataMissing: naming the file that is missing, truncated or something else.
     """
-    folder = Path(path).expanduser()
+    folder = typed_path(path)
     if not path or not folder.is_dir():
         raise DataMissing(
             f"There is no folder {path!r} with the files of MNIST.", "Give the folder that holds them as path."

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from core.errors import DataMissing
 
 BYTES = 0x08  # the only type code that MNIST uses
-MOST_VALUES = 2**30  # a header that promises more is no MNIST file
+MOST_VALUES = 2**28  # a header that promises more is no MNIST file
 
 
 def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
@@ -25,7 +25,8 @@ def read_idx(path: Path, axes: int) -> NDArray[np.uint8]:
         DataMissing: naming the file, when it cannot be read or is not such a file.
     """
     try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
+        with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as file:
+            data = file.read(MOST_VALUES + 4 + 4 * axes + 1)  # a gzipped file may unpack to a thousand times its size
     except (OSError, EOFError, zlib.error) as error:
         raise DataMissing(f"{path} cannot be read: {str(error) or type(error).__name__}.", _HINT) from None
     if len(data) < 4 + 4 * axes:

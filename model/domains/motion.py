@@ -2,7 +2,6 @@
 
 import json
 from functools import lru_cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from core.errors import InvalidConfig
 from core.motion import MotionBatch, joint_distances
 from core.policies import NoOptions
 from core.protocols import DomainPart, Evaluator, Generator, Memo, Tick, silent
+from core.typedpaths import typed_path
 from model.datasets.base import Dataset
 from model.datasets.registry import DATASETS
 from model.denoisers import MODELS
@@ -108,7 +108,7 @@ def _train(dataset: Dataset, count: int) -> MotionBatch:
 
 def _stamp(data: PartConfig) -> tuple[float, ...]:
     """Changes when the files under the option ``path`` do."""
-    path = Path(str(data.options.get("path", ""))).expanduser()
+    path = typed_path(str(data.options.get("path", "")))
     files = [path / "clips.npz", path / "index.csv"] if path.is_dir() else [path, path.parent / "index.csv"]
     return tuple(file.stat().st_mtime for file in files if data.options.get("path") and file.is_file())
 

@@ -21,7 +21,7 @@ from core.protocols import Labels, Tick, silent
 from core.records import Arrays, Item
 from core.seeds import Seed, normal, streams
 from model.flow.network import Parameters, count_of, initial, sizes_of, velocity, velocity_and_divergence
-from model.learning import CLIP_NORM, TICK_S, below, decay_at, rate_at
+from model.learning import CLIP_NORM, TICK_S, all_finite, below, decay_at, rate_at
 
 BETAS = (0.9, 0.99)
 TINY = 1e-8
@@ -125,6 +125,8 @@ class FlowGenerator:
             if time.perf_counter() - ticked > TICK_S or step + 1 == steps:
                 ticked = time.perf_counter()
                 tick((step + 1) / steps, f"Learning: step {step + 1} of {steps}, {len(points)} seeds")
+        if losses and not all_finite(average):
+            raise TrainingDiverged(steps - 1, float(losses[-1].mean()))
         recent = torch.stack(losses[-50:]).mean() if losses else torch.zeros(())
         return dict(zip(names, average, strict=True)), float(recent)
 

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from core.errors import DataMissing, InvalidConfig
+from core.typedpaths import typed_path
 
 MOST_BYTES = 32 * 1024 * 1024
 LEAST_CHARACTERS = 4_000
@@ -34,7 +35,7 @@ def documents_of(path: str) -> tuple[Document, ...]:
     """
     if not path.strip():
         return topics()
-    file = Path(path).expanduser()
+    file = typed_path(path)
     if file.is_dir():
         raise DataMissing(f"{path} is a folder, not a text file.", "Give one .txt file.")
     if not file.is_file():

@@ -9,9 +9,11 @@ from typing import Any
 
 from core.config import digest
 from core.errors import DataMissing, InvalidConfig
+from core.typedpaths import typed_path
 
 FIELD = "model.options.path"
 POSITIONS = ("max_position_embeddings", "n_positions", "n_ctx", "max_seq_len")
+MOST_CONFIG_BYTES = 1_000_000
 PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
@@ -38,7 +40,7 @@ def pretrained(path: str) -> Pretrained:
         DataMissing: when it is no folder, or files are missing or unreadable.
         InvalidConfig: when it holds pickled weights only, or no causal language model that runs without its own code.
     """
-    folder = Path(path).expanduser()
+    folder = typed_path(path)
     if not folder.is_dir():
         raise DataMissing(
             f"There is no folder {path}.", "Give a folder with config.json, *.safetensors and the tokenizer's files."
@@ -84,9 +86,12 @@ def _checked(path: str, files: tuple[tuple[str, int, float], ...]) -> Pretrained
 
 
 def _config(folder: Path) -> dict[str, Any]:
+    file = folder / "config.json"
     try:
-        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        if file.stat().st_size > MOST_CONFIG_BYTES:
+            raise ValueError(f"it has {file.stat().st_size:,} bytes")
+        found = json.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
         raise DataMissing(f"config.json in {folder} cannot be read: {error}.", "Save the model anew.") from None
     if not isinstance(found, dict):
         raise DataMissing(f"config.json in {folder} is no object.", "Save the model anew.")

@@ -211,7 +211,7 @@ def test_all_audits_are_listed(backend: Backend, done: AuditView) -> None:
 
 
 def test_the_report_is_one_file(backend: Backend, done: AuditView) -> None:
-    web = TestClient(create_app(backend=backend))
+    web = TestClient(create_app(backend=backend), base_url="http://127.0.0.1:7860")
     answer = web.get(f"/ui/audit/{done.id}.html")
     assert answer.status_code == 200 and "attachment" in answer.headers["content-disposition"]
     assert "Plotly.newPlot" in answer.text and "<script src" not in answer.text

@@ -135,6 +135,27 @@ def test_the_verbs(run: Run) -> None:
     assert told(run("loops", "restore", loop_id[:6], "--json"))["deleted"] is False
 
 
+def test_a_loop_is_rolled_back_and_goes_first(run: Run, backend: Backend) -> None:
+    view = record(backend, loops.launch(backend, small(tripwires=("fid > 60",)), name="a"), last=4)
+    assert told(run("loops", "rollback", view.id, "3", "--json"))["generation"] == 3
+    best = told(run("loops", "rollback", view.id, "--metric", "recall", "--json"))
+    assert (best["state"], best["generation"]) == ("stopped", 0)
+    run("loops", "rollback", view.id, "last", status=2)
+    assert told(run("loops", "retry", view.id, "--json"))["state"] == "queued"
+    assert "priority" not in run("loops", "list").stdout
+    assert told(run("loops", "prioritize", view.id, "-4", "--json"))["priority"] == -4
+    assert "-4" in run("loops", "list").stdout
+    run("loops", "prioritize", view.id, "11", status=2)
+    run("loops", "extend", view.id, "2", "--seen", "3", status=2)
+    assert "Stop rule: fid > 60" in run("loops", "show", view.id).stdout
+
+
+def test_stop_rules_are_set_like_any_option(run: Run) -> None:
+    loop = told(run("loops", "launch", "--set", 'tripwires=["fid>60, then roll back"]', "--json"))
+    assert loop["config"]["tripwires"] == ["fid > 60, then roll back"]
+    assert "position 6" in run("loops", "launch", "--set", 'tripwires=["fid >"]', status=2).stderr
+
+
 def test_export(run: Run, backend: Backend, tmp_path: Path) -> None:
     loop = record(backend, loops.launch(backend, small()), last=2)
     assert len(told(run("loops", "export", loop.id, "--json"))["generations"]) == 3

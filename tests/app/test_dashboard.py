@@ -62,9 +62,10 @@ def test_a_refresh_sets_what_opening_sets(backend: Backend, name: str) -> None:
     found = page(backend, name)
     values = {
         "loops-chosen": "", "loops-filter": "", "compare-loops": [], "compare-by": "setting", "compare-band": "min-max",
-        "compare-metrics": [], "compare-log": False, "compare-log-x": False, "compare-theory": True,
+        "compare-group": None, "compare-stamp": "", "compare-metrics": [], "compare-log": False,
+        "compare-log-x": False, "compare-theory": True,
         "inspect-mode": "one", "inspect-loop": "", "inspect-loops": [], "inspect-sample": 0, "inspect-generation": 0,
-        "inspect-start": "", "launch-cloned": "", "field-domain": "motion", "audit-chosen": "",
+        "inspect-start": "", "launch-cloned": "", "field-domain": "motion", "audit-chosen": "", "system-filled": "",
     }  # fmt: skip
     updates = found.refresh(*(values[c.elem_id] for c in found.inputs))
     assert len(updates) == len(found.outputs)

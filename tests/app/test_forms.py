@@ -9,6 +9,7 @@ from pydantic import Field as PydanticField
 
 from app import forms, formvalues
 from app.pages.launchform import Held, Shelved, start_of
+from app.pages.launchstatus import limits_words
 from backend import parts
 from backend.presets import PRESETS
 from core.config import LoopConfig, Options, PartConfig, TrainingConfig, parse
@@ -73,6 +74,7 @@ CONFIGS = {
         model=PartConfig(kind="transformer"), policy=PartConfig(kind="accumulate"), seed=7, n=99, generations=3,
         training=TrainingConfig(mode="from-scratch", learning_rate=1e-4),
     ),
+    "stop rules": LoopConfig(tripwires=("fid > 60", "hours > 2, then roll back")),
     "one corrector": LoopConfig(corrector=PartConfig(kind="idealized", options={"gamma": 0.25})),
 }  # fmt: skip
 
@@ -126,6 +128,27 @@ def test_an_error_inside_a_chain_finds_its_control(form: forms.Form) -> None:
         parts.check(parse(LoopConfig, plain))
     found = formvalues.field_at(form, caught.value.field, plain)
     assert found is not None and found.path == "corrector/idealized/gamma"
+
+
+def test_stop_rules_are_lines(form: forms.Form) -> None:
+    values, at = form.defaults(), form.index(forms.RULES)
+    values[at] = "fid>60\n\n  fid flat for 5 "
+    config = parse(LoopConfig, formvalues.config_of(form, values))
+    assert config.tripwires == ("fid > 60", "fid flat for 5")
+    assert formvalues.values_of(form, config.model_dump(mode="json"))[at] == "fid > 60\nfid flat for 5"
+    for wrong, words in (("fid > 60\nfid >", "position 6"), ("speed > 3", "metric")):
+        values[at] = wrong
+        with pytest.raises(InvalidConfig, match=words) as caught:
+            parts.check(parse(LoopConfig, formvalues.config_of(form, values)))
+        found = formvalues.field_at(form, caught.value.field)
+        assert found is not None and found.path == forms.RULES
+
+
+def test_what_bounds_a_loop_is_told_before_its_launch() -> None:
+    capped = PartConfig(kind="accumulate", options={"synthetic_cap": 0.5})
+    config = LoopConfig(tripwires=("fid > 60",), policy=capped)
+    assert limits_words(config) == ", 1 stop rule, at most 50 % synthetic"
+    assert limits_words(LoopConfig()) == ""
 
 
 class Strange(Options):

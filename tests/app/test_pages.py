@@ -11,11 +11,13 @@ from app.pages import launchstatus, system
 from app.pages.cards import motions_query, preset_cards
 from app.pages.finals import finals_table, legend
 from app.pages.looprows import loop_detail, loop_table
+from app.pages.loops import _act as act_on
 from app.pages.loops import matches
 from app.pages.sampledetail import across_detail, measure_title, one_loop_detail, outcome_words
 from backend import loops, measures, parts
 from backend.context import Backend
 from backend.presets import PRESETS, launch_preset
+from backend.tables import Loop
 from backend.views import LoopView, PanelSampleView, PanelView, RunningStage
 from core.config import PartConfig
 from model.domains import DOMAINS
@@ -70,6 +72,78 @@ def test_a_group_stands_under_its_name_with_a_way_to_compare(backend: Backend) -
     assert "tab=compare" in html
 
 
+def detail(backend: Backend, view: LoopView) -> str:
+    return loop_detail(view, loops.generations(backend, view.id), loops.events(backend, view.id))
+
+
+def changed(backend: Backend, view: LoopView, **columns: Any) -> LoopView:
+    with backend.database.write() as session:
+        loop = session.get_one(Loop, view.id)
+        for name, value in columns.items():
+            setattr(loop, name, value)
+    return loops.show_loop(backend, view.id)
+
+
+def test_stop_rules_say_what_became_of_them(backend: Backend) -> None:
+    rules = ("fid > 60", "fid flat for 5", "hours > 2")
+    view = record(backend, loops.launch(backend, small(tripwires=rules)), 4, state="stopped")
+    stop = {"rule": "fid flat for 5", "sentence": "fid flat for 5 generations, at 4", "generation": 4}
+    html = detail(backend, changed(backend, view, stop=stop, disarmed=["fid > 60"]))
+    assert 'data-state="off"><code>fid &gt; 60</code>' in html and "no longer applies" in html
+    assert 'data-state="fired"><code>fid flat for 5</code> <span>fired at generation 4' in html
+    assert 'data-state="armed"><code>hours &gt; 2</code>' in html
+    assert "Stopped after generation 4 of 10: fid flat for 5 generations, at 4" in html
+    assert "Stop rules" not in detail(backend, record(backend, loops.launch(backend, small(seed=1)), 2))
+
+
+def test_owner_and_priority_are_told_where_they_are_anything(backend: Backend) -> None:
+    view = loops.launch(backend, small(), name="mine")
+    assert "priority" not in loop_table([view], "")
+    html = loop_table([changed(backend, view, owner="<b>maria", priority=-3)], "")
+    assert "&lt;b&gt;maria, priority -3" in html
+
+
+def test_what_a_loop_waits_for_stands_beside_what_to_do(backend: Backend) -> None:
+    trouble = {"code": "disk_full", "message": "The disk is full.", "hint": "Make room; it goes on by itself."}
+    html = detail(backend, changed(backend, loops.launch(backend, small()), trouble=trouble))
+    assert "Waits: The disk is full." in html
+    assert html.count("The disk is full") == 1
+    assert 'data-kind="warn"' in html and "Make room" in html
+
+
+@pytest.mark.parametrize(
+    "state, there, not_there",
+    [
+        ("running", "prioritize", "rollback"), ("done", "rollback", "prioritize"), ("stopped", "resume", "retry"),
+        ("failed", "retry", "resume"), ("cancelled", "rollback-best", "cancel"), ("cancelling", "extend", "rollback"),
+    ],
+)  # fmt: skip
+def test_further_verbs_fit_the_state(backend: Backend, state: str, there: str, not_there: str) -> None:
+    html = detail(backend, record(backend, loops.launch(backend, small()), 2, state=state))
+    assert f'data-act="{there}"' in html
+    assert f'data-act="{not_there}"' not in html
+    assert 'data-seen="10"' in html
+
+
+def test_verbs_of_the_page_answer_in_words(backend: Backend) -> None:
+    def said(action: str, loop_id: str, **data: str) -> str:
+        return act_on(backend, action, loop_id, data)[0]
+
+    view = record(backend, loops.launch(backend, small(), name="mine", group="g"), 4)
+    assert "now runs to generation 15" in said("extend", view.id, generations="5", seen="10")
+    assert "has 15 generations by now, not 10" in said("extend", view.id, generations="5", seen="10")
+    other = loops.launch(backend, small(seed=1), name="other", group="g")
+    assert "Asked 2 loops to stop" in said("cancel-all", "", loops=f"{view.id},{other.id}")
+    assert "Resume 2" in loop_table(loops.list_loops(backend), "")
+    assert "is back at generation 2" in said("rollback", view.id, to="2")
+    assert "is back at generation 0" in said("rollback-best", view.id)
+    assert "None is yet" in said("rollback", other.id, to="x")
+    assert "priority -2" in said("prioritize", view.id, priority="-2")
+    assert "from -10 to 10" in said("prioritize", view.id, priority="x")
+    assert "2 loops go on" in said("resume-all", "", loops=f"{view.id},{other.id}")
+    assert "Cancel 2" in loop_table(loops.list_loops(backend), "")
+
+
 def test_a_running_generation_shows_its_stages(backend: Backend) -> None:
     config = small(corrector=PartConfig(kind="physics"))
     view = record(backend, loops.launch(backend, config), 2, state="running")
@@ -86,7 +160,7 @@ def test_a_failure_says_what_where_and_what_to_do_with_the_traceback_folded(back
     view = record(backend, loops.launch(backend, small()), 2, state="failed")
     failed(backend, view, "Traceback (most recent call last)")
     html = loop_detail(loops.show_loop(backend, view.id), [], [])
-    assert "stage learn of generation 3" in html and "Lower the learning rate" in html and "Try again" in html
+    assert "stage learn of generation 3" in html and "Lower the learning rate" in html and "Retry" in html
     assert html.index("<details>") < html.index("Traceback (most recent call last)")
 
 

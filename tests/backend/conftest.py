@@ -3,6 +3,7 @@
 import os
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,9 @@ def backend(make_backend: BackendFactory) -> Backend:
     return make_backend()
 
 
-@pytest.fixture
-def postgres_url() -> Iterator[str]:
-    """A database of its own on the PostgreSQL of this machine, dropped afterwards."""
+@contextmanager
+def postgres_database() -> Iterator[str]:
+    """URL of a new database on the PostgreSQL of this machine, dropped afterwards; skips where there is none."""
     name = f"loopscope_test_{secrets.token_hex(4)}"
     for user in POSTGRES_USERS:
         server = create_engine(
@@ -84,6 +85,13 @@ def postgres_url() -> Iterator[str]:
         server.dispose()
         return
     pytest.skip("no PostgreSQL answers at 127.0.0.1:5432")
+
+
+@pytest.fixture
+def postgres_url() -> Iterator[str]:
+    """A database of its own on the PostgreSQL of this machine, dropped afterwards."""
+    with postgres_database() as url:
+        yield url
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

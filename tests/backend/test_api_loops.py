@@ -123,6 +123,9 @@ def test_a_file_name_never_holds_what_a_user_typed(http: TestClient, backend: Ba
         ("POST", "/cancel", None),
         ("POST", "/resume", None),
         ("POST", "/restore", None),
+        ("POST", "/retry", None),
+        ("POST", "/rollback", {"to": 0}),
+        ("POST", "/prioritize", {"priority": 1}),
         ("POST", "/clone", {}),
         ("POST", "/extend", {"generations": 1}),
         ("GET", "/generations", None),
@@ -174,6 +177,8 @@ def test_a_failure_is_told_in_words(http: TestClient, backend: Backend) -> None:
         ({"config": {"policy": {"kind": "replce"}}}, "policy.kind"),
         ({"config": {"policy": {"kind": "augment", "options": {"lam": -1}}}}, "policy.options.lam"),
         ({"config": {"nn": 4}}, "config.nn"),
+        ({"config": {"tripwires": ["fid > 60", "fid >"]}}, "config.tripwires.1"),
+        ({"config": {"tripwires": ["speed > 60"]}}, "tripwires.0"),
         ({"config": [1]}, "config"),
         ({"config": {}, "name": "x" * 201}, "name"),
         ({"config": {}, "nam": "x"}, "nam"),
@@ -193,6 +198,20 @@ def test_a_body_that_is_no_json_is_422(http: TestClient) -> None:
     answer = http.post("/loops", content=b"{", headers={"content-type": "application/json"})
     assert answer.status_code == 422
     error(answer)
+
+
+def test_a_loop_is_rolled_back_to_a_generation_or_the_best(http: TestClient, backend: Backend) -> None:
+    loop = record(backend, loops.launch(backend, small()), last=4)
+    rolled = http.post(f"/loops/{loop.id}/rollback", json={"to": 2}).json()
+    assert (rolled["state"], rolled["generation"], rolled["stop"]["best"]) == ("stopped", 2, 2)
+    best = http.post(f"/loops/{loop.id}/rollback", json={"to": "best", "metric": "recall"})
+    assert best.json()["generation"] == 0
+    for body, status in ({"to": 9}, 404), ({"to": "worst"}, 422), ({"to": -1}, 422), ({"metric": "speed"}, 422):
+        answer = http.post(f"/loops/{loop.id}/rollback", json=body)
+        assert answer.status_code == status
+        error(answer)
+    answer = http.post(f"/loops/{loop.id}/prioritize", json={"priority": 11})
+    assert (answer.status_code, error(answer)["field"]) == (422, "priority")
 
 
 @pytest.mark.parametrize("generations", [0, -1, 10_001, "many"])

@@ -36,7 +36,15 @@ def test_the_verbs_answer_what_the_backend_answers(both: tuple[Backend, Client])
     assert client.cancel(loop.id).state == "cancelled"
     assert client.resume(loop.id).state == "queued"
     assert client.extend(loop.id, 3).config["generations"] == loop.config["generations"] + 3
+    with pytest.raises(Conflict, match="by now"):
+        client.extend(loop.id, 3, seen=1)
+    assert client.prioritize(loop.id, 4).priority == 4
+    assert client.retry(loop.id).state == "queued"
+    with pytest.raises(Conflict, match="Cancel it first"):
+        client.rollback(loop.id, 2)
     assert client.clone(loop.id, {"seed": 4}, name="b").config["seed"] == 4
+    ruled = client.clone(loop.id, {"tripwires": ["fid>60"]})
+    assert ruled.config["tripwires"] == ["fid > 60"]
     assert client.delete(loop.id).deleted
     assert [view.id for view in client.list_loops(deleted=True)] == [loop.id]
     assert not client.restore(loop.id).deleted

@@ -1,5 +1,6 @@
 """Verbs can be repeated without harm and refuse what makes no sense; queries tell what is there."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -170,6 +171,71 @@ def test_a_loop_extended_while_its_last_stage_runs_goes_on(backend: Backend) -> 
     assert loops.show_loop(backend, loop.id).state == "running"
     finish(backend, added)
     assert loops.show_loop(backend, loop.id).state == "done"
+
+
+def test_of_two_that_extend_at_once_one_hears_of_the_other(backend: Backend) -> None:
+    loop_id = done(backend, generations=1)
+    loops.extend(backend, loop_id, 2, seen=1)
+    with pytest.raises(Conflict, match="has 3 generations by now, not 1") as found:
+        loops.extend(backend, loop_id, 2, seen=1)
+    assert found.value.hint
+    assert loops.show_loop(backend, loop_id).config["generations"] == 3
+
+
+def test_a_deleted_loop_is_changed_by_nobody(backend: Backend) -> None:
+    loop_id = done(backend)
+    loops.delete(backend, loop_id)
+    verbs: list[Callable[[], Any]] = [
+        lambda: loops.extend(backend, loop_id, 1), lambda: loops.prioritize(backend, loop_id, 1),
+        lambda: loops.retry(backend, loop_id),
+    ]  # fmt: skip
+    for verb in verbs:
+        with pytest.raises(Conflict, match="deleted"):
+            verb()
+    assert loops.show_loop(backend, loop_id).state == "done"
+
+
+def test_deleting_a_loop_at_work_cancels_it_first_and_purging_waits_for_that(make_backend: Any) -> None:
+    backend: Backend = make_backend(purge_after_days=0.0)
+    loop, first = start(backend)
+    lease = claimed(backend, first)
+    loops.cancel(backend, loop.id)
+    view = loops.delete(backend, loop.id)
+    assert (view.deleted, view.state) == (True, "cancelling")
+    assert stages.look(backend, lease) == "cancel"
+    assert loops.purge(backend) == 0
+    stages.release(backend, lease)
+    assert loops.show_loop(backend, loop.id).state == "cancelled"
+    assert loops.purge(backend) == 1
+
+
+def test_retry_gives_all_attempts_again(backend: Backend) -> None:
+    loop, first = start(backend)
+    for attempt in range(3):
+        stages.fail(backend, claimed(backend, first), ZeroDivisionError("x"), "")
+        assert loops.show_loop(backend, loop.id).state == ("failed" if attempt == 2 else "running")
+    view = loops.retry(backend, loop.id)
+    assert (view.state, view.error) == ("queued", None)
+    assert loops.retry(backend, loop.id) == view, "twice is as once"
+    assert loops.events(backend, loop.id)[-1].sentence == "Tried again from generation 0."
+    with backend.database.read() as session:
+        assert [(row.state, row.attempt) for row in session.scalars(select(Stage)).all()] == [("queued", 0)]
+
+
+def test_a_priority_is_kept_told_and_bounded(backend: Backend) -> None:
+    loop, _ = start(backend)
+    assert loops.prioritize(backend, loop.id, 3).priority == 3
+    revision = loops.revision(backend)
+    loops.prioritize(backend, loop.id, 3)
+    assert loops.revision(backend) == revision
+    assert loops.prioritize(backend, loop.id, -10).priority == -10
+    assert [event.sentence for event in loops.events(backend, loop.id)][-2:] == [
+        "Priority +3, after +0.", "Priority -10, after +3.",
+    ]  # fmt: skip
+    for wrong in (11, -11):
+        with pytest.raises(InvalidConfig) as found:
+            loops.prioritize(backend, loop.id, wrong)
+        assert found.value.field == "priority"
 
 
 def test_clone_changes_what_it_is_told_and_keeps_the_rest(backend: Backend) -> None:

@@ -1,17 +1,18 @@
 """Laws of leases: one holder at a time, nothing without the token, nothing twice, nothing lost."""
 
 import threading
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
-from backend import loops, measures, stages
+from backend import loops, measures, reclaiming, stages, tripping
 from backend.context import Backend
 from backend.shelf import Pending, SqlShelf
 from backend.stages import Lease
-from backend.tables import Artifact, Stage, utc_now
+from backend.tables import Artifact, Loop, Stage, utc_now
 from core.errors import LeaseLost, TrainingDiverged
 from core.loop import stages_of
 from core.records import Item
@@ -103,7 +104,7 @@ def test_publishing_without_the_token_changes_nothing(either_backend: Backend) -
     loop, first = start(backend)
     old = claimed(backend, first, "slow")
     silence(backend)
-    stages.reclaim(backend)
+    reclaiming.reclaim(backend)
     messages(backend)
     new = claimed(backend, first, "quick")
     before = loops.revision(backend)
@@ -237,8 +238,8 @@ def test_a_silent_worker_is_told_and_its_stage_taken_up(either_backend: Backend)
     view = loops.show_loop(backend, loop.id)  # before anybody has reconciled
     assert view.state == "interrupted"
     assert view.sentence == ("Interrupted: the worker has not been heard of for 31 s; it will be picked up again")
-    assert stages.reclaim(backend) == 1
-    assert stages.reclaim(backend) == 0
+    assert reclaiming.reclaim(backend) == 1
+    assert reclaiming.reclaim(backend) == 0
     view = loops.show_loop(backend, loop.id)
     assert view.state == "interrupted"
     assert "not been heard of for 31 s" in view.sentence
@@ -252,7 +253,7 @@ def test_a_worker_lost_three_times_ends_the_loop(backend: Backend) -> None:
     for _ in range(3):
         claimed(backend, first)
         silence(backend)
-        stages.reclaim(backend)
+        reclaiming.reclaim(backend)
     view = loops.show_loop(backend, loop.id)
     assert view.state == "failed"
     assert view.error is not None
@@ -264,17 +265,17 @@ def test_a_silent_worker_of_a_cancelled_loop(backend: Backend) -> None:
     claimed(backend, first)
     loops.cancel(backend, loop.id)
     silence(backend)
-    stages.reclaim(backend)
+    reclaiming.reclaim(backend)
     assert loops.show_loop(backend, loop.id).state == "cancelled"
     assert [m.stage for m in messages(backend)] == []
 
 
 def test_lost_messages_are_sent_again_once_in_a_while(backend: Backend) -> None:
     _, first = start(backend)
-    assert stages.resend(backend, "gpu", after_s=60) == 0
-    assert stages.resend(backend, "cpu", after_s=-1) == 0
-    assert stages.resend(backend, "gpu", after_s=-1) == 1
-    assert stages.resend(backend, "gpu", after_s=60) == 0
+    assert reclaiming.resend(backend, "gpu", after_s=60) == 0
+    assert reclaiming.resend(backend, "cpu", after_s=-1) == 0
+    assert reclaiming.resend(backend, "gpu", after_s=-1) == 1
+    assert reclaiming.resend(backend, "gpu", after_s=60) == 0
     assert messages(backend) == [first]
 
 
@@ -305,3 +306,78 @@ def test_facts_are_kept_and_the_rest_is_not(backend: Backend) -> None:
 )
 def test_what_became_of_rejected_samples_is_told(counts: dict[str, int], sentence: str) -> None:
     assert stages.told_of_rejected(counts) == sentence
+
+
+def test_a_stage_that_fails_while_its_loop_is_cancelled_ends_it_as_cancelled(either_backend: Backend) -> None:
+    backend = either_backend
+    loop, first = start(backend)
+    lease = claimed(backend, first)
+    loops.cancel(backend, loop.id)
+    stages.fail(backend, lease, TrainingDiverged(31, float("nan")), "")
+    view = loops.show_loop(backend, loop.id)
+    assert (view.state, view.error) == ("cancelled", None)
+    assert messages(backend) == []
+    loops.resume(backend, loop.id)
+    assert messages(backend) == [first]
+
+
+def test_a_stage_that_fails_while_its_loop_is_deleted_runs_nowhere(backend: Backend) -> None:
+    loop, first = start(backend)
+    lease = claimed(backend, first)
+    loops.delete(backend, loop.id)
+    stages.fail(backend, lease, ValueError("x"), "")
+    assert messages(backend) == []
+    assert loops.show_loop(backend, loop.id).state == "cancelled"
+    assert claim(backend, first) is None
+
+
+def test_parts_of_a_loop_that_failed_are_given_back(backend: Backend) -> None:
+    """One part fails for good while another one works: that one is told, and nothing is left running."""
+    loop, first = start(backend)
+    publish(backend, claimed(backend, first))
+    one, other, _ = (claimed(backend, message) for message in messages(backend))
+    stages.fail(backend, one, TrainingDiverged(31, float("nan")), "")
+    assert stages.look(backend, other) == "cancel"
+    stages.release(backend, other)
+    view = loops.show_loop(backend, loop.id)
+    assert (view.state, view.running) == ("failed", [])
+    assert messages(backend) == []
+
+
+def trips(monkeypatch: pytest.MonkeyPatch, at: int) -> None:
+    """A tripwire that fires at one generation."""
+
+    def watch(session: Any, loop: Loop, config: object, recorded: Sequence[int]) -> int | None:
+        if at not in recorded:
+            return None
+        loop.state = "cancelling"
+        loop.stop = {"rule": "fid > 1", "sentence": f"Stopped at generation {at}: fid 4 > 1", "generation": at}
+        return at
+
+    monkeypatch.setattr(tripping, "watch", watch)
+
+
+def test_a_tripwire_stops_a_loop_as_soon_as_nothing_of_it_runs(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips(monkeypatch, 0)
+    loop, first = start(backend)
+    publish(backend, claimed(backend, first))
+    waiting = {message.stage: claimed(backend, message) for message in messages(backend)}
+    publish(backend, waiting["panel"])
+    publish(backend, waiting["evaluate"])
+    assert loops.show_loop(backend, loop.id).state == "cancelling"
+    publish(backend, waiting["synthesize"])
+    view = loops.show_loop(backend, loop.id)
+    assert (view.state, view.generation) == ("stopped", 0)
+    assert messages(backend) == []
+
+
+def test_a_loop_that_is_complete_when_a_tripwire_fires_is_done(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trips(monkeypatch, 2)
+    loop, first = start(backend, generations=2)
+    finish(backend, [first])
+    view = loops.show_loop(backend, loop.id)
+    assert (view.state, view.stop) == ("done", None)

@@ -89,6 +89,6 @@ def test_every_state_has_a_sentence(backend: Backend) -> None:
     assert loops.cancel(backend, loop.id).sentence == "Cancelling: the running stage stops in a moment"
     other, first = start(backend, generations=1)
     finish(backend, [first])
-    assert loops.show_loop(backend, other.id).sentence == "Done: 1 generation in 0 s"
+    assert loops.show_loop(backend, other.id).sentence.startswith("Done: 1 generation in ")
     third, _ = start(backend)
     assert loops.cancel(backend, third.id).sentence == "Cancelled before generation 0"

@@ -148,4 +148,4 @@ def test_a_shelf_asks_below_once() -> None:
         below.save(*key, item)
     run_block(replace(light_run(config), shelf=below), 4)
     assert Counting.asked == 1 + 3  # the model of generation 3, the sets of 1 to 3
-    assert BlockShelf(below).kept(9) == {}
+    assert BlockShelf(below).kept(0, 9) == {}

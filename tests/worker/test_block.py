@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import func, select
 
 import worker.block
-from backend import loops, measures, stages
+from backend import loops, measures, reclaiming, stages
 from backend.context import Backend
 from backend.parts import check
 from backend.queue import CPU, ListQueue
@@ -217,7 +217,7 @@ def test_a_block_of_a_silent_worker_is_taken_up_again(backend: Backend) -> None:
     [message] = waiting(backend)
     assert stages.claim(backend, loop.id, *message, 0, "dead") is not None
     silence(backend)
-    assert stages.reclaim(backend) == 1
+    assert reclaiming.reclaim(backend) == 1
     assert loops.show_loop(backend, loop.id).state == "interrupted"
     drain(backend)
     assert numbers(backend, loop.id) == in_process(config)
@@ -227,7 +227,7 @@ def test_a_block_of_a_silent_worker_is_taken_up_again(backend: Backend) -> None:
 def test_work_after_the_lease_was_lost_is_thrown_away(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     def steal() -> None:
         silence(backend)
-        stages.reclaim(backend)
+        reclaiming.reclaim(backend)
 
     loop = loops.launch(backend, light_config(generations=1, seed=79))
     [message] = waiting(backend)

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import select
 
 from backend import loops
 from backend.context import Backend, open_backend
 from backend.parts import build_run, check
-from backend.processes import AlreadyRunning, Supervisor, embedded
+from backend.processes import GRACE_S, AlreadyRunning, Supervisor, embedded
 from backend.settings import Settings
+from backend.tables import Stage
 from backend.views import LoopView
 from core.config import LoopConfig
 from core.loop import run_loop
@@ -117,6 +119,23 @@ def test_a_killed_worker_is_told_and_its_loop_finishes_with_the_same_numbers(sta
     assert numbers(backend, loop.id) == in_process(config)
 
 
+def test_a_killed_child_is_replaced_and_its_part_done_again(stack: Stack) -> None:
+    """The parent of the physics processes goes on with a new one."""
+    supervisor, backend = stack
+    parent = pid_of(supervisor, "cpu")
+    config = toy_config(corrector="clip", generations=1, clip={"pause_s": 0.5})
+    loop = loops.launch(backend, config)
+    view = wait_for(backend, loop.id, at_work("correct"))
+    victim = next(stage.worker for stage in view.running if stage.stage == "correct").split(", ")[0]
+    os.kill(int(victim.rpartition(":")[2]), signal.SIGKILL)
+    assert wait_for(backend, loop.id, ended).state == "done"
+    assert "interrupted" in [event.kind for event in loops.events(backend, loop.id)]
+    assert numbers(backend, loop.id) == in_process(config)
+    assert pid_of(supervisor, "cpu") == parent
+    others = [loops.launch(backend, toy_config(corrector="clip", generations=0, seed=seed)).id for seed in range(3)]
+    assert {wait_for(backend, loop_id, ended).state for loop_id in others} == {"done"}
+
+
 def test_a_broker_that_loses_everything_is_survived(stack: Stack) -> None:
     supervisor, backend = stack
     config = toy_config(corrector="clip", generations=2, clip={"pause_s": 0.3})
@@ -149,6 +168,28 @@ def test_stopping_gives_leases_back_and_leaves_no_process(tmp_path: Path) -> Non
     view = loops.show_loop(backend, loop.id)
     backend.close()
     assert (view.state, view.running) == ("queued", [])
+
+
+def test_work_that_never_ticks_is_ended_and_given_back_when_its_worker_leaves(tmp_path: Path) -> None:
+    """First it hangs: its process is ended and another one tries. Then everything stops, within the ten seconds."""
+    settings = Settings(
+        home=tmp_path, cpu_workers=2, database_url="", redis_url="", hang_after_s=5.0, stale_after_s=60.0
+    )
+    with embedded(settings, worker=TOY_WORKER) as backend:
+        loop = loops.launch(backend, toy_config(corrector="clip", generations=0, clip={"pause_s": 600.0}))
+        first = wait_for(backend, loop.id, at_work("panel")).running[0].worker
+        wait_for(backend, loop.id, lambda view: bool(view.running) and view.running[0].worker != first)
+        hung = [event.sentence for event in loops.events(backend, loop.id) if event.kind == "hung"]
+        assert f"{first} made no progress for 5 s in panel of generation 0 and was ended" in hung[0]
+        began = time.monotonic()
+    assert time.monotonic() - began < GRACE_S + 3.0  # the broker ends after the others
+    backend = open_backend(settings, migrate=False)
+    view = loops.show_loop(backend, loop.id)
+    with backend.database.read() as session:
+        attempts = session.scalars(select(Stage.attempt).where(Stage.stage == "panel")).all()
+    backend.close()
+    assert (view.state, view.running) == ("queued", [])
+    assert attempts == [1]  # the hang counts, leaving does not
 
 
 def test_redis_and_postgresql_serve_as_well(tmp_path: Path, postgres_url: str, redis_url: str) -> None:

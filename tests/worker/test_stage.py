@@ -1,29 +1,35 @@
 """Stages as workers run them: same numbers as in process, errors as states, nothing done twice."""
 
+import errno
 import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
-from backend import loops, stages
+from backend import loops, reclaiming
 from backend.context import Backend
+from backend.database import open_database
 from backend.memo import WAITING
 from backend.parts import build_run, check
-from backend.tables import Stage
+from backend.queue import CPU, GPU
+from backend.shelf import SqlShelf
+from backend.tables import Artifact, Stage
 from core.config import CorrectionConfig, LoopConfig
 from core.loop import run_loop
 from core.memory import MemoryMemo, MemoryShelf
 from core.protocols import Tick, silent
+from core.records import Item
 from model.domains import DOMAINS
 from tests.backend.leases import messages, start
 from tests.backend.test_stages import silence
 from tests.backend.toys import SlowDomain, SlowGenerator, toy_config
-from tests.core.toy import Judge
-from worker.stage import drain, prepare, run_stage
+from tests.core.toy import Judge, Numbers
+from worker.stage import drain, prepare, run_next, run_stage
 
 
 def through_the_queue(backend: Backend, config: LoopConfig) -> list[tuple[int, dict[str, float], dict[str, int]]]:
@@ -149,7 +155,7 @@ def test_work_after_the_lease_was_lost_is_thrown_away(backend: Backend, monkeypa
     class Stolen(SlowDomain):
         def generator(self) -> SlowGenerator:
             silence(backend)
-            stages.reclaim(backend)
+            reclaiming.reclaim(backend)
             return super().generator()
 
     monkeypatch.setitem(DOMAINS, "toy", replace(DOMAINS["toy"], build=lambda *_: Stolen()))
@@ -176,3 +182,138 @@ def test_prepare_computes_ahead_and_never_raises(backend: Backend, monkeypatch: 
     loops.cancel(backend, loop.id)
     prepare(backend, loop.id, "evaluator")
     assert asked == ["evaluator"]
+
+
+def test_a_worker_does_what_has_its_turn(backend: Backend) -> None:
+    loop, _ = start(backend, corrector="clip", generations=1)
+    config = toy_config(corrector="clip", generations=1)
+    while any(run_next(backend, queue) for queue in (GPU, CPU)):
+        pass
+    view = loops.show_loop(backend, loop.id)
+    assert view.state == "done"
+    run = build_run(check(config), shelf=MemoryShelf(), memo=MemoryMemo())
+    found = [(g.index, g.metrics) for g in loops.generations(backend, loop.id)]
+    assert found == [(r.index, dict(r.metrics)) for r in run_loop(run)]
+
+
+def test_a_worker_that_leaves_takes_nothing(backend: Backend) -> None:
+    loop, _ = start(backend)
+    assert not run_next(backend, GPU, leaving=lambda: True)
+    assert loops.show_loop(backend, loop.id).state == "queued"
+
+
+def test_without_sql_a_task_ends_quietly(backend: Backend, caplog: pytest.LogCaptureFixture) -> None:
+    away = replace(backend, database=open_database("postgresql://nobody@127.0.0.1:1/nothing"))
+    assert not run_next(away, GPU)
+    prepare(away, "x", "evaluator")
+    assert all("Traceback" not in caplog.handler.format(record) for record in caplog.records)
+    away.database.close()
+
+
+class Broken(SlowDomain):
+    """Raises what it is told to, as often as it is told to."""
+
+    errors: list[Exception] = []
+
+    def generator(self) -> SlowGenerator:
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().generator()
+
+
+@pytest.fixture
+def broken(monkeypatch: pytest.MonkeyPatch) -> list[Exception]:
+    errors: list[Exception] = []
+    monkeypatch.setattr(Broken, "errors", errors)
+    monkeypatch.setitem(DOMAINS, "toy", replace(DOMAINS["toy"], build=lambda *_: Broken()))
+    return errors
+
+
+def wait_is_over(backend: Backend) -> None:
+    with backend.database.write() as session:
+        for row in session.scalars(select(Stage).where(Stage.retry_at.is_not(None))):
+            row.retry_at = row.sent_at
+
+
+def test_a_full_disk_is_waited_for_however_often_it_is_full(backend: Backend, broken: list[Exception]) -> None:
+    loop, _ = start(backend, generations=0)
+    broken += [OSError(errno.ENOSPC, "No space left on device") for _ in range(5)]
+    for _ in range(5):
+        assert not run_next(backend, GPU)
+        view = loops.show_loop(backend, loop.id)
+        assert view.state == "interrupted"
+        assert view.sentence.startswith("Waits: The disk was full")
+        assert not run_next(backend, GPU)  # not yet
+        wait_is_over(backend)
+    while any(run_next(backend, queue) for queue in (GPU, CPU)):
+        pass
+    view = loops.show_loop(backend, loop.id)
+    assert (view.state, view.trouble) == ("done", None)
+    assert [event.kind for event in loops.events(backend, loop.id)] == ["launched", "waiting", "done"]
+
+
+def test_nothing_begins_without_the_space_that_settings_want(backend: Backend) -> None:
+    loop, _ = start(backend)
+    wants_more = replace(backend, settings=backend.settings.model_copy(update={"min_free_mb": 1e12}))
+    assert not run_next(wants_more, GPU)
+    view = loops.show_loop(backend, loop.id)
+    assert view.trouble is not None
+    assert view.trouble.code == "disk_full"
+    assert "1000000000000 MB are needed" in view.sentence
+    wait_is_over(backend)
+    assert run_next(backend, GPU)
+    assert loops.show_loop(backend, loop.id).trouble is None
+
+
+def test_memory_that_runs_out_twice_parks_the_loop_in_words(backend: Backend, broken: list[Exception]) -> None:
+    loop = loops.launch(backend, toy_config(generations=0))
+    broken += [RuntimeError("CUDA out of memory. Tried to allocate 20.00 GiB."), MemoryError()]
+    drain(backend)
+    view = loops.show_loop(backend, loop.id)
+    assert view.state == "failed"
+    assert view.error is not None
+    assert (view.error.code, view.error.message) == ("out_of_memory", "Memory ran out.")
+    [retry] = [event for event in loops.events(backend, loop.id) if event.kind == "retry"]
+    assert retry.sentence == "Trouble in learn of generation 0 (attempt 1 of 2): The GPU's memory ran out."
+    loops.resume(backend, loop.id)
+    drain(backend)
+    assert loops.show_loop(backend, loop.id).state == "done"
+
+
+def test_weights_that_are_not_finite_are_never_published(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop fails in words with the step; the last good generation stays."""
+    import torch
+
+    from model.learning import learn
+
+    class Diverging(SlowGenerator):
+        def fit(self, samples: Numbers, *, start: Item | None, tick: Tick = silent, **training: Any) -> Item:
+            network, step = torch.nn.Linear(1, 1), -1
+
+            def loss() -> torch.Tensor:
+                nonlocal step
+                step += 1
+                slope = float("nan") if start is not None and step == 7 else 1.0
+                found: torch.Tensor = (network(torch.ones(1, 1)) * slope).mean()
+                return found
+
+            learn(network, loss, steps=20, rate=0.01, fresh=False, tick=tick)
+            return super().fit(samples, start=start, tick=tick, **training)
+
+    class Domain(SlowDomain):
+        def generator(self) -> SlowGenerator:
+            return Diverging(self.options)
+
+    monkeypatch.setitem(DOMAINS, "toy", replace(DOMAINS["toy"], build=lambda *_: Domain()))
+    loop = loops.launch(backend, toy_config(generations=3))
+    drain(backend)
+    view = loops.show_loop(backend, loop.id)
+    assert (view.state, view.generation) == ("failed", 0)
+    assert view.error is not None
+    assert view.error.message == "Training diverged: the loss was nan at step 7."
+    assert (view.error.stage, view.error.generation) == ("learn", 1)
+    with backend.database.read() as session:
+        models = session.scalars(select(Artifact.generation).where(Artifact.name == "model")).all()
+    assert models == [0]
+    weights = SqlShelf(backend, loop.id).load(0, "model")
+    assert all(np.isfinite(values).all() for values in weights.arrays.values())

@@ -2,7 +2,7 @@ import time
 
 import pytest
 
-from backend import loops, stages
+from backend import loops, reclaiming
 from backend.context import Backend
 from core.errors import Cancelled, LeaseLost
 from tests.backend.leases import claimed, start
@@ -38,7 +38,7 @@ def test_a_lost_lease_is_told_at_the_next_tick(backend: Backend) -> None:
     _, first = start(backend)
     tick = StageTick(backend, claimed(backend, first))
     silence(backend)
-    stages.reclaim(backend)
+    reclaiming.reclaim(backend)
     tick.beat()
     with pytest.raises(LeaseLost):
         tick(0.2, "")

@@ -25,8 +25,10 @@ def upgrade() -> None:
         stages.add_column(sa.Column("retry_at", TIME, nullable=True))
         stages.drop_index("ix_stages_state")
         stages.create_index("ix_stages_state_queue", ["state", "queue"])
+        stages.create_index("ix_stages_finished_at", ["finished_at"])
     with op.batch_alter_table("audits") as audits:
         audits.add_column(sa.Column("owner", sa.String(length=64), nullable=False, server_default=""))
+    op.create_index("ix_metrics_name_loop_id_generation_value", "metrics", ["name", "loop_id", "generation", "value"])
     op.create_table(
         "users",
         sa.Column("name", sa.String(length=64), nullable=False),
@@ -86,9 +88,11 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in ("workers", "login_failures", "sessions", "tokens", "users"):
         op.drop_table(table)
+    op.drop_index("ix_metrics_name_loop_id_generation_value", "metrics")
     with op.batch_alter_table("audits") as audits:
         audits.drop_column("owner")
     with op.batch_alter_table("stages") as stages:
+        stages.drop_index("ix_stages_finished_at")
         stages.drop_index("ix_stages_state_queue")
         stages.create_index("ix_stages_state", ["state"])
         stages.drop_column("retry_at")
