@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode
 
 from fastapi import FastAPI, Request
+from fastapi.middleware.gzip import GZipMiddleware
 from fastapi.responses import FileResponse, PlainTextResponse, RedirectResponse, Response
 from fastapi.staticfiles import StaticFiles
 from starlette.concurrency import run_in_threadpool
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None, *, backend: "Backend | None" = 
     add_probes(app, opened)
     add_login(app, found, gate)
     _add_files(app, opened)
+    app.add_middleware(GZipMiddleware, minimum_size=2000, compresslevel=2)
     app.add_middleware(Door, gate=gate, settings=settings)  # the outermost: added last
 
     def who(_: Request) -> str | None:

@@ -13,7 +13,7 @@ from app.pages.sampledetail import across_detail, one_loop_detail
 from app.theme import ARM_COLOURS
 from app.viewer_embed import Choice, Kind, Start
 from backend import loops as verbs
-from backend import measures, panels
+from backend import measures, panels, roster
 from core.errors import LoopscopeError
 
 if TYPE_CHECKING:
@@ -156,8 +156,9 @@ def _one(backend: "Backend", loop_id: str, index: int, t: int, start: Start) -> 
 
 
 def _across(backend: "Backend", keys: Sequence[str], index: int, t: int, start: Start) -> list[Any]:
-    by_id = {view.id: view for view in verbs.list_loops(backend)}
-    chosen = [c for k in keys or () if (c := Choice.of(k)) and c.loop_id in by_id]
+    wanted = [c for k in keys or () if (c := Choice.of(k))]
+    by_id = {view.id: view for view in roster.views_of(backend, [c.loop_id for c in wanted])}
+    chosen = [c for c in wanted if c.loop_id in by_id]
     if not chosen:
         words = "Choose two or more loops above: the same samples of each, at the same generation."
         return [gr.skip(), gr.skip(), viewer_embed.spec(message=words), previews.nothing(), ""]

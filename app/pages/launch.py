@@ -14,13 +14,12 @@ from app.pages.launchstatus import Typed, launch_typed, launched
 from app.pages.launchstatus import status as status_of
 from app.pages.page import Page, Query, quiet
 from backend import loops as verbs
-from backend import parts
+from backend import parts, roster
 from backend.presets import PRESETS, launch_preset
 from core.errors import LoopscopeError
 
 if TYPE_CHECKING:
     from backend.context import Backend
-    from backend.views import LoopView
 
 
 def build(backend: "Backend", address: Any) -> Page:
@@ -121,14 +120,12 @@ def build(backend: "Backend", address: Any) -> Page:
 
 
 def _cards(backend: "Backend") -> str:
-    by_group: dict[str, list[LoopView]] = {}
-    for view in verbs.list_loops(backend):
-        by_group.setdefault(view.group, []).append(view)
-    found = {}
+    known, found = roster.entries(backend), {}
+    groups = roster.groups(known)
     for key, preset in PRESETS.items():
         names = [n for n, _ in preset.loops]
-        latest = next((g for g in by_group if g == preset.title or g.startswith(f"{preset.title} ")), None)
+        latest = next((g for g in groups if g == preset.title or g.startswith(f"{preset.title} ")), None)
         if latest is not None:
-            group = by_group[latest]
+            group = roster.views_of(backend, [entry.id for entry in known if entry.group == latest])
             found[key] = sorted(group, key=lambda v: names.index(v.name) if v.name in names else len(names))
     return preset_cards(PRESETS, found)

@@ -13,7 +13,7 @@ from app.groups import corrector_words
 from app.markup import duration, esc, link, notice
 from app.pages.cards import motions_query
 from backend import loops as verbs
-from backend import parts
+from backend import parts, roster
 from backend.estimate import estimate
 from backend.paths import confined
 from core.config import LoopConfig
@@ -130,7 +130,7 @@ def launch_typed(backend: "Backend", typed: Typed, title: str) -> "list[LoopView
     name = (title or "").strip() or default_name(configs[0])
     if len(configs) == 1:
         return [verbs.launch(backend, configs[0], name=name)]
-    taken = {view.group for view in verbs.list_loops(backend)}
+    taken = {entry.group for entry in roster.entries(backend)}
     group, number = name, 1
     while group in taken:
         number += 1

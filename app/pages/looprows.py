@@ -35,8 +35,7 @@ def loop_table(views: "Sequence[LoopView]", chosen: str, detail: str = "") -> st
     for name, members in by_group.items():
         grouped = not name.startswith("\0")
         if grouped:
-            ids = ",".join(view.id for view in members)
-            compare = link("compare", tab="compare", loops=ids) + _group_verbs(members)
+            compare = link("compare", tab="compare", group=name) + _group_verbs(members)
             rows.append(
                 f'<tr class="ls-group" data-key="group-{esc(name)}"><td colspan={len(COLUMNS)}>{esc(name)} '
                 f"({len(members)}) &nbsp;{compare}</td></tr>"

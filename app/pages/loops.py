@@ -6,10 +6,12 @@ import gradio as gr
 
 from app import widgets
 from app.domainwords import domain_title
+from app.kept import Keeper
 from app.markup import act, esc, link, notice
 from app.pages.looprows import loop_detail, loop_table
 from app.pages.page import Page, Query, ids_of, quiet, whole
 from backend import loops as verbs
+from backend import roster
 from backend.rollback import rollback
 from core.errors import LoopscopeError
 
@@ -25,6 +27,10 @@ EMPTY = (
 )
 
 
+MOST_ROWS, MOST_GROUPED = 200, 2000  # loops in the table; with the rest of a group that began
+MOVING = ("running", "cancelling", "interrupted")  # what is told of these changes with time alone
+
+
 def build(backend: "Backend", address: Any) -> Page:
     chosen = gr.Textbox(visible="hidden", elem_id="loops-chosen")
     message = widgets.live(elem_id="loops-notice")
@@ -35,14 +41,20 @@ def build(backend: "Backend", address: Any) -> Page:
         )  # fmt: skip
     table = widgets.live(elem_id="loops-table")
 
+    keeper = Keeper()
+
     def show(loop_id: str, wanted: str) -> list[Any]:
-        views = verbs.list_loops(backend)
-        if not views:
+        known = roster.entries(backend)
+        if not known:
             return [link_to_launch()]
+        views = keeper.views(backend, known)
         if all(view.id != loop_id for view in views):
             loop_id = ""
         found = [view for view in views if matches(view, wanted)]
-        return [loop_table(found, loop_id, _detail(backend, loop_id) if loop_id else "")]
+        shown = _first_rows(found, loop_id)
+        now = {view.id: view for view in roster.views_of(backend, [v.id for v in shown if v.state in MOVING])}
+        table = loop_table([now.get(view.id, view) for view in shown], loop_id, _detail(backend, loop_id))
+        return [_told_how_many(shown, found) + table]
 
     def acted(event: gr.EventData, loop_id: str, wanted: str) -> list[Any]:
         """A row was chosen (or closed), or a verb asked for."""
@@ -99,7 +111,24 @@ SIMPLE: "dict[str, tuple[Callable[[Backend, str], LoopView], str]]" = {
 }
 
 
+def _first_rows(found: "Sequence[LoopView]", chosen: str) -> "list[LoopView]":
+    """The newest of them, whole groups, and the chosen one."""
+    groups = {view.group for view in found[:MOST_ROWS] if view.group}
+    return [
+        v for k, v in enumerate(found) if k < MOST_ROWS or (v.group in groups and k < MOST_GROUPED) or v.id == chosen
+    ]
+
+
+def _told_how_many(shown: "Sequence[LoopView]", found: "Sequence[LoopView]") -> str:
+    if len(shown) == len(found):
+        return ""
+    words = f"The newest {len(shown)} of {len(found)} loops. Type above to find others."
+    return f'<p class="ls-soft" role="status">{words}</p>'
+
+
 def _detail(backend: "Backend", loop_id: str) -> str:
+    if not loop_id:
+        return ""
     try:
         view = verbs.show_loop(backend, loop_id)
         return loop_detail(view, verbs.generations(backend, loop_id), verbs.events(backend, loop_id, 80))
@@ -111,7 +140,7 @@ def _act(backend: "Backend", action: str, loop_id: str, data: dict[str, Any]) ->
     """Do a verb; what to say, and which loop stays chosen."""
     try:
         if action in ("cancel-all", "resume-all"):
-            return _to_all(backend, action, ids_of(str(data.get("loops", "")))), loop_id
+            return _to_all(backend, action, ids_of(str(data.get("loops", "")), MOST_GROUPED)), loop_id
         if action in SIMPLE:
             do, words = SIMPLE[action]
             view = do(backend, loop_id)

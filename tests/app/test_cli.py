@@ -258,7 +258,7 @@ def test_correct_cannot_read_with_status_2(run: Run, tmp_path: Path, words: tupl
         (("worker", "--queues", "tpu"), "tpu"),
         (("loops", "list", "--server", "http://127.0.0.1:9"), "127.0.0.1:9"),
         (("loops", "list", "--server", "nonsense"), "nonsense"),
-        (("up", "--host", "0.0.0.0"), "log-in"),
+        (("up", "--host", "0.0.0.0"), "users add"),
         (("up", "--port", "0"), "LOOPSCOPE_PORT"),
         (("demo", "--preset", "dmo"), "demo"),
     ],

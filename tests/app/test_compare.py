@@ -20,8 +20,8 @@ MANY = Size(loops=80, generations=3, metrics=2, settings=8)
 
 
 def asked(**changes: Any) -> Asked:
-    return Asked(**({"loops": (), "by": "setting", "band": AUTO, "metrics": (), "log": False, "log_x": False,
-                     "theory": True, "group": ""} | changes))  # fmt: skip
+    given: dict[str, Any] = {"loops": (), "by": "setting", "band": AUTO, "metrics": (), "group": ""}
+    return Asked(**(given | {"log": False, "log_x": False, "theory": True} | changes))
 
 
 def roles(chart: dict[str, Any]) -> list[str]:

@@ -60,7 +60,7 @@ def test_a_page_takes_any_nonsense_for_an_address(backend: Backend, name: str) -
 def test_a_refresh_sets_what_opening_sets(backend: Backend, name: str) -> None:
     demo(backend)
     found = page(backend, name)
-    values = {
+    values: dict[str, Any] = {
         "loops-chosen": "", "loops-filter": "", "compare-loops": [], "compare-by": "setting", "compare-band": "min-max",
         "compare-group": None, "compare-stamp": "", "compare-metrics": [], "compare-log": False,
         "compare-log-x": False, "compare-theory": True,

@@ -35,7 +35,7 @@ def looked(keeper: Keeper, backend: Backend) -> dict[str, float]:
     views = keeper.views(backend, roster.entries(backend))
     assert keeper.names(backend, views) == {"w2", "variance"}
     curves = keeper.curves(backend, views, ["w2"])
-    return {loop_id: float(of["w2"][1][-1]) for loop_id, of in curves.items()}  # type: ignore[arg-type]
+    return {loop_id: float(of["w2"][1][-1]) for loop_id, of in curves.items()}
 
 
 def test_only_what_changed_is_read_anew(backend: Backend) -> None:
