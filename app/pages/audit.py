@@ -163,7 +163,7 @@ def build(backend: "Backend", address: Any) -> Page:
 
 def _view(backend: "Backend", audit_id: str) -> "AuditView | None":
     try:
-        return audits.show(backend, audit_id)
+        return audits.show(backend, str(audit_id))
     except LoopscopeError:
         return None
 

@@ -49,7 +49,7 @@ def build(backend: "Backend", address: Any) -> Page:
 
     def show(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> list[Any]:
         """Slider, samples, viewer, pictures, details."""
-        t, index = int(t or 0), int(index or 0)
+        t, index = whole(t), whole(index)
         begin = Start.of(at)
         if mode == ACROSS:
             return _across(backend, keys, index, t, begin)
@@ -76,7 +76,7 @@ def build(backend: "Backend", address: Any) -> Page:
 
     def stepped(event: gr.EventData, *values: Any) -> Any:
         step = whole(str(widgets.data_of(event).get("step", 0)))
-        return min(max(int(values[4] or 0) + step, 0), _last(backend, *values[:3]))
+        return min(max(whole(values[4]) + step, 0), _last(backend, *values[:3]))
 
     viewer.select(stepped, inputs, [generation], **quiet())
 
@@ -121,7 +121,7 @@ def build(backend: "Backend", address: Any) -> Page:
     def query(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> Query:
         del at
         which: Query = {"mode": ACROSS, "loops": ",".join(keys or [])} if mode == ACROSS else {"loop": loop_id or ""}
-        return which | {"generation": str(int(t or 0)), "sample": str(int(index or 0))}
+        return which | {"generation": str(whole(t)), "sample": str(whole(index))}
 
     return Page("inspect", inputs, [*inputs, viewer, pictures, detail], open_, refresh, query)
 

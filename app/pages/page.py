@@ -45,9 +45,9 @@ def ids_of(text: str | None, most: int = 64) -> list[str]:
     return [bit for bit in (text or "").split(",") if bit][:most]
 
 
-def whole(text: str | None, default: int = 0) -> int:
-    """A whole number of an address, or the default when it is none."""
+def whole(value: Any, default: int = 0) -> int:
+    """A whole number of an address or of a listener's value, or the default when it is none."""
     try:
-        return int(text or "")
-    except ValueError:
+        return int(value or "")
+    except (TypeError, ValueError, OverflowError):
         return default
