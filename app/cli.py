@@ -10,7 +10,7 @@ from app import console, storecommands
 from app.auditcommand import audit
 from app.labcommands import lab_app
 from app.loopcommands import loops_app
-from app.options import Home, Host, Json, Port, Server, changes_of, settings_of, target_of
+from app.options import Home, Host, Json, Port, Server, changes_of, opened_home, settings_of, target_of
 from app.usercommands import users_app
 from core.errors import InvalidConfig, LoopscopeError
 
@@ -222,14 +222,10 @@ def doctor(
 def system(as_json: Json = False, home: Home = None) -> None:
     """Show what works here now: processes, queues, disk, database, broker, last errors."""
     from app.systemcommand import lines
-    from backend.context import open_backend
     from backend.observe.observer import Observer
 
-    backend = open_backend(settings_of(home=home))
-    try:
+    with opened_home(home) as backend:
         found = Observer(backend).system()
-    finally:
-        backend.close()
     if as_json:
         console.print_json(found.model_dump(mode="json"))
     else:

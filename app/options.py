@@ -2,7 +2,8 @@
 
 import json
 import logging
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,6 +13,7 @@ from app.targets import Target, open_target
 from core.errors import InvalidConfig
 
 if TYPE_CHECKING:
+    from backend.context import Backend
     from backend.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON on stdout, and nothing else there.")]
@@ -58,3 +60,23 @@ def changes_of(pairs: list[str] | None) -> dict[str, Any]:
         except ValueError:
             changes[path] = text
     return changes
+
+
+@contextmanager
+def opened_home(home: Path | None, *, make_room: bool = False) -> "Iterator[Backend]":
+    """This machine's installation, for a command.
+
+    Args:
+        make_room: the command may run where hardly any disk is free.
+    """
+    from app.home import check_home
+    from backend.context import open_backend
+
+    settings = settings_of(home=home)
+    if not make_room:  # a full disk is no reason not to clean up
+        check_home(settings)
+    backend = open_backend(settings)
+    try:
+        yield backend
+    finally:
+        backend.close()

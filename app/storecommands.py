@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from app import console
-from app.options import Home, Json, settings_of
+from app.options import Home, Json, opened_home
 
 if TYPE_CHECKING:
-    from backend.context import Backend
+    pass
 
 Told = Callable[[str, int, int], None]
 
@@ -33,7 +33,7 @@ def backup(
     """Save database, artifacts and users to one file, while loops run. Keep it safe: it holds password hashes."""
     from backend.keeping.backup import backup as save
 
-    with _opened(home) as backend, progress_bar() as tell:
+    with opened_home(home) as backend, progress_bar() as tell:
         report = save(backend, file, tell)
     if as_json:
         console.print_json(asdict(report))
@@ -53,7 +53,7 @@ def restore(
     """Bring a backup back into an empty installation: all of it or nothing. Loops that ran go on."""
     from backend.keeping.restore import restore as bring_back
 
-    with _opened(home) as backend, progress_bar() as tell:
+    with opened_home(home) as backend, progress_bar() as tell:
         report = bring_back(file, backend, tell)
     if as_json:
         console.print_json(asdict(report))
@@ -78,7 +78,7 @@ def gc(
     """Remove deleted loops past their time, files that nothing refers to, unused caches and old logs."""
     from backend.keeping.gc import gc as clean_up
 
-    with _opened(home, make_room=True) as backend:
+    with opened_home(home, make_room=True) as backend:
         report = clean_up(backend, dry_run=dry_run, grace_hours=grace_hours)
     if as_json:
         console.print_json(asdict(report) | {"size": report.size})
@@ -119,21 +119,6 @@ def progress_bar() -> Iterator[Told]:
             bar.update(bar.task_ids[0], completed=done if total else 1)
 
         yield tell
-
-
-@contextmanager
-def _opened(home: Path | None, *, make_room: bool = False) -> "Iterator[Backend]":
-    from app.home import check_home
-    from backend.context import open_backend
-
-    settings = settings_of(home=home)
-    if not make_room:  # a full disk is no reason not to clean up
-        check_home(settings)
-    backend = open_backend(settings)
-    try:
-        yield backend
-    finally:
-        backend.close()
 
 
 def _tell_missing(digests: list[str]) -> None:

@@ -1,19 +1,16 @@
 """``loopscope users``: who may log in, and the tokens of their programs. Works on the data folder."""
 
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from app import console
-from app.options import Home, Json, settings_of
+from app.options import Home, Json, opened_home
 from core.errors import InvalidConfig
 
 if TYPE_CHECKING:
     from backend.access.users import UserView
-    from backend.context import Backend
 
 users_app = typer.Typer(no_args_is_help=True, help="Who may log in, and API tokens.")
 token_app = typer.Typer(no_args_is_help=True, help="Keys of programs, shown once.")
@@ -29,7 +26,7 @@ def add(name: Name, role: Role = "viewer", password_stdin: Stdin = False, home: 
     """Let somebody log in. From the first user on, everybody has to."""
     from backend.access import users
 
-    with _opened(home) as backend:
+    with opened_home(home) as backend:
         password = _password(from_stdin=password_stdin)
         view = users.add_user(backend, name, password, role)  # type: ignore[arg-type]  # it checks the role
     console.print_text(f"{view.name} may log in now, as {view.role}.")
@@ -40,7 +37,7 @@ def list_users(as_json: Json = False, home: Home = None) -> None:
     """All users."""
     from backend.access import users
 
-    with _opened(home) as backend:
+    with opened_home(home) as backend:
         found = users.list_users(backend)
     if as_json:
         console.print_json(found)
@@ -59,7 +56,7 @@ def remove(
     """Forget a user, with sessions and tokens. Loops stay, and keep their owner's name."""
     from backend.access import users
 
-    with _opened(home) as backend:
+    with opened_home(home) as backend:
         users.remove_user(backend, name, last=last)
     console.print_text(f"{name} is removed.")
 
@@ -69,7 +66,7 @@ def disable(name: Name, home: Home = None) -> None:
     """Let somebody in no longer, at once."""
     from backend.access import users
 
-    with _opened(home) as backend:
+    with opened_home(home) as backend:
         users.disable_user(backend, name)
     console.print_text(f"{name} may not log in any more.")
 
@@ -79,7 +76,7 @@ def enable(name: Name, home: Home = None) -> None:
     """Let somebody in again."""
     from backend.access import users
 
-    with _opened(home) as backend:
+    with opened_home(home) as backend:
         users.enable_user(backend, name)
     console.print_text(f"{name} may log in again.")
 
@@ -89,7 +86,7 @@ def role(name: Name, role: Annotated[str, typer.Argument(help="viewer, runner or
     """Let somebody do more, or less, at once."""
     from backend.access import users
 
-    with _opened(home) as backend:
+    with opened_home(home) as backend:
         view = users.set_role(backend, name, role)  # type: ignore[arg-type]  # it checks the role
     console.print_text(f"{view.name} is a {view.role} now.")
 
@@ -99,7 +96,7 @@ def password(name: Name, password_stdin: Stdin = False, home: Home = None) -> No
     """Give somebody another password; open sessions end."""
     from backend.access import users
 
-    with _opened(home) as backend:
+    with opened_home(home) as backend:
         users.show_user(backend, name)  # says so where there is none, before anybody types
         users.set_password(backend, name, _password(from_stdin=password_stdin))
     console.print_text(f"{name} has a new password.")
@@ -117,7 +114,7 @@ def create_token(
     """A new API token, printed this once. Programs send it as LOOPSCOPE_TOKEN, or as a Bearer header."""
     from backend.access import tokens
 
-    with _opened(home) as backend:
+    with opened_home(home) as backend:
         made = tokens.create_token(backend, name, label=label, role=role or None, days=days)  # type: ignore[arg-type]
     if as_json:
         console.print_json(made)
@@ -133,7 +130,7 @@ def list_tokens(
     """API tokens, without their secrets."""
     from backend.access import tokens
 
-    with _opened(home) as backend:
+    with opened_home(home) as backend:
         found = tokens.list_tokens(backend, name or None)
     if as_json:
         console.print_json(found)
@@ -150,23 +147,9 @@ def revoke_token(token_id: Annotated[str, typer.Argument(metavar="ID")], home: H
     """Make a token useless, at once."""
     from backend.access import tokens
 
-    with _opened(home) as backend:
+    with opened_home(home) as backend:
         tokens.revoke_token(backend, token_id)
     console.print_text(f"Token {token_id} is revoked.")
-
-
-@contextmanager
-def _opened(home: "Home") -> "Iterator[Backend]":
-    from app.home import check_home
-    from backend.context import open_backend
-
-    settings = settings_of(home=home)
-    check_home(settings)
-    backend = open_backend(settings)
-    try:
-        yield backend
-    finally:
-        backend.close()
 
 
 def _password(*, from_stdin: bool) -> str:

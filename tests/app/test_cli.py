@@ -5,15 +5,13 @@ import io
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
-from app.cli import app
 from app.options import changes_of
 from backend import loops
 from backend.context import Backend
@@ -21,36 +19,10 @@ from backend.motionfiles import write_motion
 from backend.presets import PRESETS
 from core.motion import Motion
 from core.skeleton import Skeleton
-from tests.app.seeding import Silent, failed, open_silent, record, small
+from tests.app.commandline import Run, backend, home, run
+from tests.app.seeding import failed, record, small
 
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("LOOPSCOPE_REDIS_URL", "LOOPSCOPE_DATABASE_URL", "LOOPSCOPE_SERVER", "LOOPSCOPE_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LOOPSCOPE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("backend.context.open_queue", lambda _: Silent())
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def backend(home: Path) -> Iterator[Backend]:
-    opened = open_silent(home)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def run(home: Path) -> Run:
-    def call(*words: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(app, list(words))
-        assert result.exit_code == status, f"{words}: {result.output}\n{result.exception!r}"
-        return result
-
-    assert not home.is_file()
-    return call
+__all__ = ["backend", "home", "run"]
 
 
 def told(result: Result) -> Any:

@@ -1,46 +1,18 @@
 """Saving, bringing back, cleaning up and looking for damage from the command line."""
 
 import json
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.testing import CliRunner, Result
+from typer.testing import Result
 
 from app import storecommands
-from app.cli import app
 from backend.context import Backend
 from core.records import Item
-from tests.app.seeding import Silent, open_silent
+from tests.app.commandline import Run, backend, home, run
 
-Run = Callable[..., Result]
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("REDIS_URL", "DATABASE_URL", "SERVER", "HOST", "ARTIFACTS_URL"):
-        monkeypatch.delenv(f"LOOPSCOPE_{name}", raising=False)
-    monkeypatch.setenv("LOOPSCOPE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("backend.context.open_queue", lambda _: Silent())
-    return tmp_path / "home"
-
-
-@pytest.fixture
-def backend(home: Path) -> Iterator[Backend]:
-    opened = open_silent(home)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def run(home: Path) -> Run:
-    def call(*words: str, status: int = 0) -> Result:
-        result = CliRunner().invoke(app, list(words))
-        assert result.exit_code == status, f"{words}: {result.output}\n{result.exception!r}"
-        return result
-
-    return call
+__all__ = ["backend", "home", "run"]
 
 
 def told(result: Result) -> Any:

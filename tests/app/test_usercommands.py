@@ -3,24 +3,17 @@
 import json
 from pathlib import Path
 
-import pytest
 from typer.testing import CliRunner, Result
 
 from app.cli import app
 from backend.access.gate import SessionGate
 from backend.gate import Actor
-from tests.app.seeding import Silent, open_silent
+from tests.app.commandline import home
+from tests.app.seeding import open_silent
+
+__all__ = ["home"]
 
 PASSWORD = "correct horse battery"
-
-
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    for name in ("LOOPSCOPE_REDIS_URL", "LOOPSCOPE_DATABASE_URL", "LOOPSCOPE_SERVER", "LOOPSCOPE_HOST"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("LOOPSCOPE_HOME", str(tmp_path / "home"))
-    monkeypatch.setattr("backend.context.open_queue", lambda _: Silent())
-    return tmp_path / "home"
 
 
 def run(*words: str, typed: str = "", status: int = 0) -> Result:
