@@ -31,6 +31,7 @@ from backend.context import Backend
 from backend.parts import build_run, check, read_config
 from backend.processes import embedded
 from backend.settings import read_settings
+from backend.stages import in_blocks
 from benchmarks._loadpages import Clock, look
 from benchmarks._loadqueries import filled, measure
 from benchmarks._loadseed import Size
@@ -124,7 +125,7 @@ def _answers(url: str) -> bool:
 
 
 def overhead(cases: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """By case: seconds per generation after generation 0, through the queue and in process."""
+    """By case: seconds per generation, through the queue and in process."""
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as folder, embedded(read_settings(home=Path(folder) / "home")) as backend:
         for name, plain in cases.items():
@@ -143,7 +144,8 @@ def overhead(cases: dict[str, dict[str, Any]]) -> dict[str, Any]:
 
 
 def _queued(backend: Backend, config: LoopConfig) -> float | None:
-    """Seconds per generation from the record of generation 0 to the last; None where it did not end in time."""
+    """Seconds per generation; None where it did not end in time. A loop that runs in blocks counts whole, another one
+    from the record of generation 0 to the last."""
     began = time.monotonic()
     view = loops.launch(backend, config)
     while view.state not in ("done", "failed", "cancelled", "stopped"):
@@ -155,16 +157,18 @@ def _queued(backend: Backend, config: LoopConfig) -> float | None:
     records = loops.generations(backend, view.id)
     if view.state != "done":
         return None
+    if in_blocks(config) and view.finished_at is not None and view.started_at is not None:
+        return (view.finished_at - view.started_at).total_seconds() / (config.generations + 1)
     at = [record.recorded_at for record in records]
-    whole = (at[-1] - at[0]).total_seconds()
-    if whole == 0.0 and view.finished_at is not None and view.started_at is not None:  # all in one block
-        whole = (view.finished_at - view.started_at).total_seconds()
-    return whole / config.generations
+    return (at[-1] - at[0]).total_seconds() / config.generations
 
 
 def _alone(config: LoopConfig, memo: MemoryMemo) -> float:
     """The same in this process."""
+    began = time.perf_counter()
     at = [time.perf_counter() for _ in run_loop(build_run(config, shelf=MemoryShelf(), memo=memo))]
+    if in_blocks(config):
+        return (at[-1] - began) / (config.generations + 1)
     return (at[-1] - at[0]) / config.generations
 
 
