@@ -11,7 +11,7 @@ from app import widgets
 from app.markup import notice
 from app.pages import audit, compare, inspect, lab, launch, loops, system
 from app.pages.page import Page, Query, quiet
-from backend import loops as verbs
+from app.pulse import pulse_of
 from backend import roster
 from backend.api.errors import AWAY, DatabaseAway
 from backend.gate import Actor
@@ -92,7 +92,7 @@ def build_blocks(backend: "Backend") -> gr.Blocks:
         def tick(request: gr.Request, name: str, revision: float, *values: Any) -> list[Any]:
             same = [gr.skip()] * len(view)
             try:
-                now = verbs.revision(backend)
+                now = pulse_of(backend).revision(backend)
                 still = now == revision
                 if still and not any(page.live for page in pages if page.name == name):
                     return [gr.skip(), gr.skip(), *same]

@@ -1,6 +1,7 @@
 """Compare: metric curves of chosen loops, with the real data's values, theory, a table of finals and exports."""
 
-from collections.abc import Container, Sequence
+import time
+from collections.abc import Callable, Container, Sequence
 from dataclasses import astuple, dataclass, replace
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from app.pages.finals import finals_table, legend
 from app.pages.page import Page, Query, ids_of, quiet
 from app.plotcrowd import MOST_LINES
 from app.plots import BANDS, small_multiples
+from app.pulse import entries
 from app.series import AUTO
 from backend import measures, roster
 from core.config import digest
@@ -157,7 +159,7 @@ def build(backend: "Backend", address: Any) -> Page:
         ]  # fmt: skip
 
     def refresh(*values: Any) -> list[Any]:
-        known, asked, seen = roster.entries(backend), _asked(values[:-1]), values[-1]
+        known, asked, seen = entries(backend), _asked(values[:-1]), values[-1]
         first: dict[str, Any] = {}
         if not asked.of(known) and not asked.loops:
             loops_, of_group = chosen_by({}, known)
@@ -174,16 +176,22 @@ def build(backend: "Backend", address: Any) -> Page:
     def query(*values: Any) -> Query:
         return _asked(values[: len(inputs)]).query()
 
-    return Page("compare", [*inputs, stamp], outputs, open_, refresh, query)
+    return Page("compare", [*inputs, stamp], outputs, open_, refresh, query, live=True)
+
+
+REST = 4.0
+"""While loops go on, a comparison is drawn anew at most for one part in REST + 1 of the time."""
 
 
 class Gallery:
     """Comparisons as they were last drawn: browsers that look at the same loops in the same way share the work."""
 
-    def __init__(self, backend: "Backend", most: int = 24) -> None:
+    def __init__(self, backend: "Backend", most: int = 24, steady: Callable[[], float] = time.monotonic) -> None:
         self._backend, self._most = backend, most
         self._keeper = Keeper()
         self._drawn: dict[str, Shown] = {}
+        self._last: dict[str, tuple[float, Shown]] = {}
+        self._steady = steady
         self._lock = Lock()
 
     def show(self, asked: Asked, known: "Sequence[Entry]") -> Shown:
@@ -194,9 +202,16 @@ class Gallery:
             return found
         with self._lock:  # many ask at once when a loop goes on: one draws
             if stamp not in self._drawn:
-                self._drawn[stamp] = self._draw(asked, known, stamp)
-                for old in list(self._drawn)[: -self._most]:
-                    del self._drawn[old]
+                what = digest([astuple(asked), [entry.id for entry in asked.of(known)]])
+                last = self._last.get(what)
+                if last is not None and self._steady() < last[0]:
+                    return last[1]  # of a moment ago; its stamp is not today's, so the next look asks again
+                began = self._steady()
+                shown = self._drawn[stamp] = self._draw(asked, known, stamp)
+                self._last[what] = (self._steady() + REST * (self._steady() - began), shown)
+                for kept in (self._drawn, self._last):
+                    for old in list(kept)[: -self._most]:
+                        del kept[old]
             return self._drawn[stamp]
 
     def _draw(self, asked: Asked, known: "Sequence[Entry]", stamp: str) -> Shown:

@@ -23,8 +23,14 @@ ACTIVE = ("queued", "running", "cancelling", "interrupted")
 COLUMNS = ("Name", "Data", "Policy", "Corrector", "State", "Gen.", "Now", "So far", "Started")
 
 
-def loop_table(views: "Sequence[LoopView]", chosen: str, detail: str = "") -> str:
-    """The table, loops of one group together under its name; ``detail`` is opened below the chosen row."""
+def loop_table(
+    views: "Sequence[LoopView]", chosen: str, detail: str = "", every: "Sequence[LoopView] | None" = None
+) -> str:
+    """The table, loops of one group together under its name; ``detail`` is opened below the chosen row.
+
+    Args:
+        every: all loops, where the table shows some of them: verbs of a group are for all of it.
+    """
     if not views:
         return '<div class="ls-empty">No loop matches the filter.</div>'
     heads = "".join(f"<th scope=col>{name}</th>" for name in COLUMNS)
@@ -32,13 +38,17 @@ def loop_table(views: "Sequence[LoopView]", chosen: str, detail: str = "") -> st
     by_group: dict[str, list[LoopView]] = {}
     for view in views:
         by_group.setdefault(view.group or f"\0{view.id}", []).append(view)
+    whole: dict[str, list[LoopView]] = {}
+    for view in views if every is None else every:
+        if view.group:
+            whole.setdefault(view.group, []).append(view)
     for name, members in by_group.items():
         grouped = not name.startswith("\0")
         if grouped:
-            compare = link("compare", tab="compare", group=name) + _group_verbs(members)
+            compare = link("compare", tab="compare", group=name) + _group_verbs(whole[name])
             rows.append(
                 f'<tr class="ls-group" data-key="group-{esc(name)}"><td colspan={len(COLUMNS)}>{esc(name)} '
-                f"({len(members)}) &nbsp;{compare}</td></tr>"
+                f"({_of_all(len(members), len(whole[name]))}) &nbsp;{compare}</td></tr>"
             )
         elif group:
             rows.append(f'<tr class="ls-group" data-key="no-group-{esc(name)}"><td colspan={len(COLUMNS)}></td></tr>')
@@ -54,6 +64,10 @@ def loop_table(views: "Sequence[LoopView]", chosen: str, detail: str = "") -> st
         f'<div class="ls-scroll"><table aria-label="Loops"><thead><tr>{heads}</tr></thead>'
         f"<tbody>{''.join(rows)}</tbody></table></div>"
     )
+
+
+def _of_all(shown: int, every: int) -> str:
+    return str(shown) if shown == every else f"{shown} of {every:,}"
 
 
 def _group_verbs(members: "Sequence[LoopView]") -> str:

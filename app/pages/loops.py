@@ -10,6 +10,7 @@ from app.kept import Keeper
 from app.markup import act, esc, link, notice
 from app.pages.looprows import loop_detail, loop_table
 from app.pages.page import Page, Query, ids_of, quiet, whole
+from app.pulse import pulse_of
 from backend import loops as verbs
 from backend import roster
 from backend.rollback import rollback
@@ -27,7 +28,7 @@ EMPTY = (
 )
 
 
-MOST_ROWS, MOST_GROUPED = 200, 2000  # loops in the table; with the rest of a group that began
+MOST_ROWS, MOST_GROUPED = 200, 5000  # loops in the table; that a verb of a whole group is for
 MOVING = ("running", "cancelling", "interrupted")  # what is told of these changes with time alone
 
 
@@ -51,10 +52,10 @@ def build(backend: "Backend", address: Any) -> Page:
         if all(view.id != loop_id for view in views):
             loop_id = ""
         found = [view for view in views if matches(view, wanted)]
-        shown = _first_rows(found, loop_id)
+        shown = [*found[:MOST_ROWS], *(view for view in found[MOST_ROWS:] if view.id == loop_id)]
         now = {view.id: view for view in roster.views_of(backend, [v.id for v in shown if v.state in MOVING])}
-        table = loop_table([now.get(view.id, view) for view in shown], loop_id, _detail(backend, loop_id))
-        return [_told_how_many(shown, found) + table]
+        rows = [now.get(view.id, view) for view in shown]
+        return [_told_how_many(shown, found) + loop_table(rows, loop_id, _detail(backend, loop_id), found)]
 
     def acted(event: gr.EventData, loop_id: str, wanted: str) -> list[Any]:
         """A row was chosen (or closed), or a verb asked for."""
@@ -75,7 +76,9 @@ def build(backend: "Backend", address: Any) -> Page:
         return [loop_id, *show(loop_id, query.get("filter", "")), query.get("filter", ""), ""]
 
     def refresh(loop_id: str, wanted: str) -> list[Any]:
-        return [gr.skip(), *show(loop_id, wanted), gr.skip(), gr.skip()]
+        looked = (str(loop_id), str(wanted))
+        drawn = pulse_of(backend).shared(backend, ("loops", *looked), lambda: show(*looked))
+        return [gr.skip(), *drawn, gr.skip(), gr.skip()]
 
     def query(loop_id: str, wanted: str) -> Query:
         return ({"loop": loop_id} if loop_id else {}) | ({"filter": wanted} if wanted else {})
@@ -109,14 +112,6 @@ SIMPLE: "dict[str, tuple[Callable[[Backend, str], LoopView], str]]" = {
     "retry": (verbs.retry, "{name} is tried again."),
     "restore": (verbs.restore, "{name} is back."),
 }
-
-
-def _first_rows(found: "Sequence[LoopView]", chosen: str) -> "list[LoopView]":
-    """The newest of them, whole groups, and the chosen one."""
-    groups = {view.group for view in found[:MOST_ROWS] if view.group}
-    return [
-        v for k, v in enumerate(found) if k < MOST_ROWS or (v.group in groups and k < MOST_GROUPED) or v.id == chosen
-    ]
 
 
 def _told_how_many(shown: "Sequence[LoopView]", found: "Sequence[LoopView]") -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from app.groups import group_loops
 from app.pages import compare
-from app.pages.compare import Asked, Gallery, chosen_by, stamp_of
+from app.pages.compare import REST, Asked, Gallery, chosen_by, stamp_of
 from app.plotcrowd import MOST_LINES
 from app.plots import small_multiples
 from app.series import AUTO
@@ -85,16 +85,26 @@ def test_a_small_groups_loops_are_chosen_one_by_one(backend: Backend) -> None:
 def test_two_browsers_share_a_drawing_until_something_changes(backend: Backend) -> None:
     view = keep_seeds(backend, gaussian(replicates=1), "a", group="g")
     other = keep_seeds(backend, gaussian(seed=1, replicates=1), "b")
-    gallery, wanted = Gallery(backend), asked(group="g")
+    now = [0.0]
+
+    def steady() -> float:
+        now[0] += 1.0  # every look at the clock: drawing takes a second
+        return now[0]
+
+    gallery, wanted = Gallery(backend, steady=steady), asked(group="g")
     first = gallery.show(wanted, roster.entries(backend))
     assert gallery.show(wanted, roster.entries(backend)) is first
     loops.extend(backend, other.id, 1)  # of no concern to who looks at g
     assert gallery.show(wanted, roster.entries(backend)) is first
     loops.extend(backend, view.id, 1)
-    assert gallery.show(wanted, roster.entries(backend)) is not first
+    known = roster.entries(backend)
+    resting = gallery.show(wanted, known)
+    assert resting is first and resting.stamp != stamp_of(wanted, known), "drawn a moment ago; the next look asks again"
+    now[0] += 4 * REST
+    assert gallery.show(wanted, known).stamp == stamp_of(wanted, known)
 
 
-def test_what_is_shown_already_is_not_sent_again(backend: Backend) -> None:
+def test_what_is_shown_already_is_not_sent_again(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     import gradio as gr
 
     from app import widgets
@@ -109,4 +119,5 @@ def test_what_is_shown_already_is_not_sent_again(backend: Backend) -> None:
     values = [value.get("value") if isinstance(value, dict) else value for value in values]
     assert page.refresh(*values) == [gr.skip()] * len(page.outputs)
     keep_seeds(backend, gaussian(seed=1, replicates=1), "b", group="g")
+    monkeypatch.setattr("app.pulse.BEAT_S", 0.0)
     assert page.refresh(*values) != [gr.skip()] * len(page.outputs)

@@ -52,7 +52,7 @@ RENDERINGS: dict[str, Callable[[Backend, LoopView], str]] = {
 def test_a_name_is_never_markup(backend: Backend, name: str) -> None:
     html = RENDERINGS[name](backend, evil(backend))
     assert "<img" not in html
-    assert html.count("&lt;img") == html.count("onerror"), "every occurrence is escaped"
+    assert html.count("&lt;img") + html.count("%3Cimg") == html.count("onerror"), "every occurrence is escaped"
 
 
 def test_the_table_says_state_progress_and_numbers(backend: Backend) -> None:
