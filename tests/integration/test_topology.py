@@ -6,11 +6,13 @@ Each worker has a data folder of its own, as on a machine of its own; artifacts 
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack
+from datetime import datetime
 from typing import Any
 
 import pytest
 
 from backend.queue import queue_of
+from backend.tables import Stage
 from tests.backend.conftest import postgres_database
 from tests.backend.toys import registries
 from tests.integration.fleet import BUCKET, Fleet, a_bucket, a_fleet
@@ -52,27 +54,27 @@ def fleet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fleet]:
 
 
 def test_each_worker_does_its_own_kind_of_work_and_loops_overlap(fleet: Fleet) -> None:
-    launched = [
-        fleet.launch(f"overlap {seed}", seed=seed, generations=1, steps=60, pause_s=0.01, **SPLIT) for seed in (1, 2)
-    ]
-    for loop_id, config in launched:
-        fleet.check_done(loop_id, config)
+    in_physics = {"corrector": "clip", "n": 384, "clip": {"pause_s": 0.5}}  # 12 parts: seconds for two workers
+    first, config = fleet.launch("in physics", generations=1, seed=1, **in_physics)
+    fleet.wait_for(first, lambda view: any(stage.stage == "correct" for stage in view.running))
+    second, other = fleet.launch("in training", generations=0, seed=2, steps=60, pause_s=0.01, corrector="clip")
+    fleet.check_done(first, config)
+    fleet.check_done(second, other)
     families = {name: fleet.family(name) for name in ("gpu", *CPU_WORKERS)}
-    first, second = (fleet.stages(loop_id) for loop_id, _ in launched)
-    config = launched[0][1]
+    physics, training = fleet.stages(first), fleet.stages(second)
     done_by: dict[str, set[str]] = {"gpu": set(), "cpu": set()}
-    for stage in (*first, *second):
+    for stage in (*physics, *training):
         (name,) = (name for name, pids in families.items() if int(stage.worker.rpartition(":")[2]) in pids)
         done_by[queue_of(config, stage.stage)].add(name)
     assert done_by == {"gpu": {"gpu"}, "cpu": set(CPU_WORKERS)}
-    assert any(
-        physics.started_at < training.finished_at and training.started_at < physics.finished_at
-        for one, other in ((first, second), (second, first))
-        for physics in one
-        for training in other
-        if physics.stage == "correct" and training.stage == "learn"
-        if physics.started_at and physics.finished_at and training.started_at and training.finished_at
-    )
+    (learning,) = (span(stage) for stage in training if stage.stage == "learn")
+    correcting = [span(stage) for stage in physics if stage.stage == "correct"]
+    assert any(began < learning[1] and learning[0] < ended for began, ended in correcting)
+
+
+def span(stage: Stage) -> tuple[datetime, datetime]:
+    assert stage.started_at is not None and stage.finished_at is not None
+    return stage.started_at, stage.finished_at
 
 
 def test_artifacts_lie_in_the_bucket_and_in_no_machines_folder(fleet: Fleet) -> None:
