@@ -32,6 +32,8 @@ TITLES = {
     "audit": "Audit",
     "system": "Data and system",
 }
+FIRST = "launch"
+"""The tab that an address without one opens."""
 _BUILDERS: "dict[str, Callable[[Backend, Any], Page]]" = {
     "launch": launch.build,
     "loops": loops.build,
@@ -54,7 +56,7 @@ def build_blocks(backend: "Backend") -> gr.Blocks:
         address, links = widgets.address(), widgets.navigation()
         tabs: list[gr.Tab] = []
         pages: list[Page] = []
-        with gr.Tabs(elem_id="pages", selected="launch") as strip:
+        with gr.Tabs(elem_id="pages", selected=FIRST) as strip:
             for name, title in TITLES.items():
                 with gr.Tab(title, id=name, elem_id=f"page-{name}") as tab:
                     pages.append(_BUILDERS[name](backend, address))
@@ -117,8 +119,18 @@ def build_blocks(backend: "Backend") -> gr.Blocks:
     return blocks
 
 
+def opened_at(body: bytes, query: bytes) -> bytes:
+    """The page's markup, beginning on the tab of its address: else another is shown until the first answer comes."""
+    wanted = dict(parse_qsl(query.decode("latin-1"))).get("tab", "")
+    if wanted not in TITLES:
+        return body
+    return body.replace(f'"selected":"{FIRST}"'.encode(), f'"selected":"{wanted}"'.encode(), 1)
+
+
 def _on_select(tab: gr.Tab, page: Page, shown: Any, address: Any) -> None:
-    def select(*values: Any) -> list[Any]:
+    def select(before: str, *values: Any) -> list[Any]:
+        if not before:  # the page has just begun, and the view of its address is on the way
+            return [gr.skip()] * (2 + len(page.outputs))
         query = {"tab": page.name, **page.query(*values)}
         try:
             updates = page.refresh(*values)
@@ -126,7 +138,7 @@ def _on_select(tab: gr.Tab, page: Page, shown: Any, address: Any) -> None:
             updates = [gr.skip()] * len(page.outputs)  # the next tick says why
         return [page.name, urlencode(query, safe=",:"), *updates]
 
-    tab.select(select, list(page.inputs), [shown, address, *page.outputs], **quiet())
+    tab.select(select, [shown, *page.inputs], [shown, address, *page.outputs], **quiet())
 
 
 def header_markup(running: int, queued: int, actor: Actor | None = None) -> str:

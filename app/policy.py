@@ -3,6 +3,7 @@
 import gzip
 import re
 import secrets
+from collections.abc import Callable
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -52,10 +53,15 @@ def protect(message: Message, *, https: bool) -> None:
 
 
 class MarkedScripts:
-    """ASGI middleware around the dashboard: the scripts of its one HTML page get a nonce, all others stay without."""
+    """ASGI middleware around the dashboard: the scripts of its one HTML page get a nonce, all others stay without.
 
-    def __init__(self, app: ASGIApp) -> None:
+    Args:
+        edit: what else changes in that page, given its bytes and the query string that it was asked for with.
+    """
+
+    def __init__(self, app: ASGIApp, *, edit: Callable[[bytes, bytes], bytes]) -> None:
         self.app = app
+        self.edit = edit
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] != "/":
@@ -75,7 +81,7 @@ class MarkedScripts:
                 return
             body += message.get("body", b"")
             if not message.get("more_body", False):
-                await self._answer(start, body, zipped, send)
+                await self._answer(start, self.edit(body, scope["query_string"]), zipped, send)
 
         await self.app({**scope, "headers": kept}, receive, collect)
 

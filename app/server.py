@@ -42,7 +42,7 @@ def create_app(settings: Settings | None = None, *, backend: "Backend | None" = 
     os.environ.setdefault("GRADIO_ANALYTICS_ENABLED", "False")
     import gradio as gr
 
-    from app.dashboard import build_blocks
+    from app.dashboard import build_blocks, opened_at
     from app.door import Door
     from app.login import add_login
     from app.policy import MarkedScripts
@@ -56,7 +56,7 @@ def create_app(settings: Settings | None = None, *, backend: "Backend | None" = 
     gate = SessionGate(found, may_be_open=may_be_open(settings.host))
     opened = dataclasses.replace(found, gate=gate)
     app = FastAPI(title="Loopscope", docs_url=None, redoc_url=None, openapi_url=None, lifespan=_company_of(found))
-    app.add_middleware(MarkedScripts)
+    app.add_middleware(MarkedScripts, edit=opened_at)
     app.add_middleware(_NoForeignPages)
     app.mount("/api/v1", create_api(opened))
     app.mount("/viewer", StaticFiles(directory=VIEWER, check_dir=False))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EMPTY = (
     '<div class="ls-empty">No loops yet. Start with "Collapse and correction" on the Launch page: three loops, '
-    "about 4 minutes. The Lab has experiments that take seconds.</div>"
+    "about 2 minutes on two cores. The Lab has experiments that take seconds.</div>"
 )
 
 

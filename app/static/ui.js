@@ -120,27 +120,12 @@ function markInvalid(box) {
 /* ---- address bar, links, theme ------------------------------------------------------------------------------- */
 
 let goTo = null;
-const askedFor = new URLSearchParams(location.search); // the view that this address opened
-let currentPage = askedFor.get("tab") ?? "launch";
-let untouched = true; // nobody has clicked or typed yet
-for (const kind of ["pointerdown", "keydown"]) document.addEventListener(kind, () => (untouched = false), true);
+let currentPage = new URLSearchParams(location.search).get("tab") ?? "launch";
 
 /** The component behind links inside the page: it hears of every `a[data-nav]` and tells the server. */
 export function navigation(element, trigger) {
   goTo = (query) => trigger("click", { query });
   element.dataset.ready = "true";
-  const page = askedFor.get("tab") ?? "launch";
-  if (page !== "launch") insist(page, 5);
-}
-
-/** The answer to the page's load event now and then comes before the tabs can take it: ask again, until they show. */
-function insist(page, times) {
-  setTimeout(() => {
-    const tab = document.getElementById(`page-${page}-button`);
-    if (times === 0 || !untouched || tab?.getAttribute("aria-selected") === "true") return;
-    if (tab !== null) goTo(askedFor.toString());
-    insist(page, times - 1);
-  }, 1500);
 }
 
 /** Keep the address bar at the view that is shown: `value` is its query string. */

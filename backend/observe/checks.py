@@ -46,19 +46,18 @@ class Check:
         self._lock = threading.Lock()
         self._began = 0.0
         self._over = threading.Event()
-        self._thread: threading.Thread | None = None
+        self._over.set()  # nothing is awaited yet
         self._found: CheckView | None = None
 
     def begin(self) -> None:
         """Ask, unless an answer is still awaited."""
         with self._lock:
-            if self._thread is not None and self._thread.is_alive():
+            if not self._over.is_set():
                 return
             self._began, self._over, self._found = time.monotonic(), threading.Event(), None
-            self._thread = threading.Thread(
+            threading.Thread(
                 target=self._run, args=(self._began, self._over), name=f"check-{self.name}", daemon=True
-            )
-            self._thread.start()
+            ).start()
 
     def result(self) -> CheckView:
         """The answer to what was asked, once it is there or patience ends."""

@@ -6,7 +6,7 @@ from typing import Any
 import gradio as gr
 import pytest
 
-from app.dashboard import build_blocks, header_markup
+from app.dashboard import build_blocks, header_markup, opened_at
 from app.pages import audit, compare, inspect, launch, loops, system
 from app.pages.page import Page, ids_of, quiet, whole
 from backend import loops as verbs
@@ -173,3 +173,10 @@ def test_helpers() -> None:
     assert ids_of("a,,b") == ["a", "b"] and ids_of(None) == []
     assert whole("7") == 7 and whole("x", 3) == 3 and whole(None) == 0
     assert quiet(trigger_mode="once")["trigger_mode"] == "once"
+
+
+def test_the_page_begins_on_the_tab_of_its_address() -> None:
+    page = b'{"props":{"selected":"launch"}}{"selected":"launch"}'
+    assert opened_at(page, b"loops=a&tab=compare") == b'{"props":{"selected":"compare"}}{"selected":"launch"}'
+    for query in (b"", b"tab=nowhere", b"tab=%22%3E%3Cscript%3E", b"tab=\xff"):
+        assert opened_at(page, query) == page

@@ -169,6 +169,7 @@ def test_what_never_answers_holds_nobody_up_and_is_asked_once() -> None:
     check.begin()
     while count != [2]:
         assert time.monotonic() < limit
+        time.sleep(0.01)
 
 
 # ---- the whole
