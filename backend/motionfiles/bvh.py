@@ -236,6 +236,8 @@ def _read_frames(
 def _rate(text: str) -> float:
     """Frames per second; files round 1/120 to .00833, so a common rate is taken where the printed digits allow it."""
     seconds = float(text)
+    if not np.isfinite((seconds, 1 / seconds)).all():
+        raise ValueError("no time between frames")
     mantissa = text.lower().partition("e")[0]
     last_digit = 10.0 ** -len(mantissa.partition(".")[2])
     slack = min(last_digit, 1.5e-3 * seconds) if "e" not in text.lower() else 1e-4 * seconds
