@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from app.connections import PatientProtocol
 from app.server import create_app
 from backend import loops
 from backend.access.tokens import create_token
@@ -146,7 +147,9 @@ def _house(outer: Path, *, people: bool) -> Iterator[House]:
         for role in ROLES if people else ():
             add_user(backend, f"{role}-person", PASSWORD + role, role)
             tokens[role] = create_token(backend, f"{role}-person", label=role).secret
-        config = uvicorn.Config(create_app(backend=backend), log_level="error", access_log=False, ws="none")
+        config = uvicorn.Config(
+            create_app(backend=backend), http=PatientProtocol, log_level="error", access_log=False, ws="none"
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()
