@@ -1,5 +1,6 @@
 """Configs with anything at all in any of their fields: launched, or refused in words."""
 
+import copy
 import json
 import math
 from collections.abc import Iterator
@@ -70,7 +71,7 @@ def spoiled(draw: st.DrawFn) -> dict[str, Any]:
         node = config
         for name in above:
             node = node[name] if isinstance(node.get(name), dict) else {}
-        node[last] = draw(odd)
+        node[last] = copy.deepcopy(draw(odd))  # else the next one may be put into it, and into itself
     return config
 
 
