@@ -231,10 +231,14 @@ def serve(settings: Settings) -> None:
     """Serve in this process until interrupted."""
     import uvicorn
 
+    from app.connections import PatientProtocol
+
     uvicorn.run(
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        http=PatientProtocol,
+        ws="none",
         log_config=None,  # logs are backend.logs' business
         log_level="warning",
         access_log=False,

@@ -92,14 +92,20 @@ def role(name: Name, role: Annotated[str, typer.Argument(help="viewer, runner or
 
 
 @users_app.command("password")
-def password(name: Name, password_stdin: Stdin = False, home: Home = None) -> None:
-    """Give somebody another password; open sessions end."""
+def password(
+    name: Name,
+    password_stdin: Stdin = False,
+    keep_tokens: Annotated[bool, typer.Option("--keep-tokens", help="Leave the user's API tokens.")] = False,
+    home: Home = None,
+) -> None:
+    """Give somebody another password; open sessions and API tokens end."""
     from backend.access import users
 
     with opened_home(home) as backend:
         users.show_user(backend, name)  # says so where there is none, before anybody types
-        users.set_password(backend, name, _password(from_stdin=password_stdin))
-    console.print_text(f"{name} has a new password.")
+        users.set_password(backend, name, _password(from_stdin=password_stdin), keep_tokens=keep_tokens)
+    ended = "Open sessions" if keep_tokens else "Open sessions and API tokens"
+    console.print_text(f"{name} has a new password. {ended} have ended.")
 
 
 @token_app.command("create")

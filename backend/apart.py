@@ -15,6 +15,9 @@ from core.errors import LoopscopeError
 AT_ONCE = threading.Semaphore(2)
 """More of them would only take the cores from the workers."""
 
+MEMORY_MB = 4096
+"""Of address space, for each: three times what the largest motion needs that is let in."""
+
 
 class TookTooLong(LoopscopeError):
     """The function did not end in time."""
@@ -22,17 +25,26 @@ class TookTooLong(LoopscopeError):
     code = "timeout"
 
 
-def run_apart(target: str, timeout_s: float, **arguments: Any) -> Any:
+class TookTooMuch(LoopscopeError):
+    """The function wanted more memory than it may have."""
+
+    code = "out_of_memory"
+
+
+def run_apart(target: str, timeout_s: float, memory_mb: int = MEMORY_MB, /, **arguments: Any) -> Any:
     """What ``target`` (``"package.module:function"``) returns, called with ``arguments`` in a fresh process.
 
+    Args:
+        memory_mb: most address space, which Linux alone holds a process to.
+
     Raises:
-        LoopscopeError: what the function raised; TookTooLong; or that the process crashed.
+        LoopscopeError: what the function raised; TookTooLong; TookTooMuch; or that the process crashed.
     """
     with AT_ONCE:
         try:
             ended = subprocess.run(
                 [sys.executable, "-m", "backend.apart"],
-                input=pickle.dumps((target, arguments)),
+                input=pickle.dumps((target, memory_mb, arguments)),
                 capture_output=True,
                 timeout=timeout_s,
                 check=False,
@@ -53,14 +65,31 @@ def main() -> None:
     """The child's side: a pickled call on stdin, a pickled answer on stdout, whatever libraries print on stderr."""
     answer = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    target, arguments = pickle.load(sys.stdin.buffer)
+    target, memory_mb, arguments = pickle.load(sys.stdin.buffer)
     module, _, name = target.partition(":")
+    _hold_to(memory_mb)
     try:
         result = (False, getattr(importlib.import_module(module), name)(**arguments))
     except LoopscopeError as error:
         result = (True, told(error))
+    except MemoryError:
+        much = TookTooMuch(
+            f"This takes more than {memory_mb} MB of memory.", "Try a shorter motion, or a smaller file."
+        )
+        result = (True, told(much))
     with answer:
         pickle.dump(result, answer)
+
+
+def _hold_to(memory_mb: int) -> None:
+    """Let the system refuse this process, and those that it starts, more memory than that."""
+    if sys.platform != "linux":
+        return
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = memory_mb * 2**20
+    resource.setrlimit(resource.RLIMIT_AS, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 if __name__ == "__main__":

@@ -6,7 +6,7 @@ import ipaddress
 from backend.context import Backend
 from core.config import LoopConfig, PartConfig
 from core.errors import InvalidConfig
-from core.typedpaths import typed_path
+from core.typedpaths import spelled_path, typed_path
 
 
 def confined(backend: Backend, config: LoopConfig) -> LoopConfig:
@@ -25,14 +25,13 @@ def _confine(backend: Backend, part: PartConfig, field: str) -> None:
     path = part.options.get("path")
     if not isinstance(path, str) or not path.strip():
         return
-    wanted = typed_path(path)
-    if _is_local(backend.settings.host) and not backend.gate.require("viewer").name:
-        return
+    anywhere = _is_local(backend.settings.host) and not backend.gate.require("viewer").name
     folder = (backend.settings.home / "data").resolve()
-    if not wanted.resolve().is_relative_to(folder):
+    if not anywhere and not spelled_path(path).resolve().is_relative_to(folder):
         raise InvalidConfig(
             f"This server opens data sets and models in {folder} only; got {path!r}.", "Copy it there first.", field
         )
+    typed_path(path)  # looked at only now: what is outside, or may not be read there, is not told
 
 
 def _is_local(host: str) -> bool:

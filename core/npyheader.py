@@ -2,6 +2,8 @@
 
 import math
 import tokenize
+import zipfile
+import zlib
 from typing import IO, Any
 
 import numpy as np
@@ -12,9 +14,22 @@ UNREADABLE = (
 )  # fmt: skip
 """What numpy raises for headers that it cannot make sense of."""
 
+DAMAGED = (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, *UNREADABLE)
+"""What reading a damaged archive of arrays raises; of text, where it says that names are UTF-8 and they are not."""
+
 
 class Pickled(ValueError):
     """The array holds Python objects, which would run code when they are loaded."""
+
+
+def check_packing(info: zipfile.ZipInfo) -> None:
+    """Refuse what numpy never writes: LZMA sets aside whatever memory its header asks for.
+
+    Raises:
+        BadZipFile: naming the member.
+    """
+    if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise zipfile.BadZipFile(f"{info.filename[:80]!r} is neither stored nor deflated, as arrays are")
 
 
 def claimed(stream: IO[bytes], size: int) -> tuple[tuple[int, ...], np.dtype[Any]]:

@@ -14,7 +14,7 @@ from backend.access.passwords import check_password, hash_password, is_right
 from backend.context import Backend
 from backend.gate import Forbidden, Role
 from backend.journal import sql_now
-from backend.tables import LoginSession, User
+from backend.tables import ApiToken, LoginSession, User
 from core.errors import Conflict, InvalidConfig, NotFound
 
 NAME = re.compile(r"[a-z0-9][a-z0-9_.-]{0,63}")
@@ -149,18 +149,21 @@ def enable_user(backend: Backend, name: str) -> UserView:
         return _view(user)
 
 
-def set_password(backend: Backend, name: str, password: str) -> None:
-    """Give somebody another password; all sessions of that user end (tokens stay: revoke them).
+def set_password(backend: Backend, name: str, password: str, *, keep_tokens: bool = False) -> None:
+    """Give somebody another password; all sessions of that user end, and all API tokens.
+
+    Args:
+        keep_tokens: leave the tokens, where nothing has leaked and programs shall go on.
 
     Raises:
         NotFound, InvalidConfig: no such user; a password that cannot be.
     """
     backend.gate.require("admin")
-    _replace_password(backend, name, password)
+    _replace_password(backend, name, password, keep_tokens)
 
 
-def change_password(backend: Backend, current: str, password: str) -> None:
-    """Give oneself another password, by the current one.
+def change_password(backend: Backend, current: str, password: str, *, keep_tokens: bool = False) -> None:
+    """Give oneself another password, by the current one; sessions and API tokens end as in :func:`set_password`.
 
     Raises:
         Forbidden, InvalidConfig: the current one is wrong; the new one cannot be.
@@ -173,7 +176,7 @@ def change_password(backend: Backend, current: str, password: str) -> None:
         kept = None if user is None else user.password_hash
     if not is_right(kept, current):
         raise Forbidden("The current password is wrong.", "Ask an admin to set a new one if it is forgotten.")
-    _replace_password(backend, name, password)
+    _replace_password(backend, name, password, keep_tokens)
     with backend.database.write() as session:
         attempts.forgive(session, name, f"user {name}")
 
@@ -202,12 +205,14 @@ def get_user(session: Session, name: str) -> User:
     return user
 
 
-def _replace_password(backend: Backend, name: str, password: str) -> None:
+def _replace_password(backend: Backend, name: str, password: str, keep_tokens: bool) -> None:
     check_password(name, password)
     hashed = hash_password(password)
     with backend.database.write() as session:
         _locked(session, name).password_hash = hashed
         end_sessions(session, name)
+        if not keep_tokens:  # one that leaked may have made others
+            session.execute(delete(ApiToken).where(ApiToken.user == name))
 
 
 def _locked(session: Session, name: str) -> User:

@@ -18,6 +18,7 @@ router = APIRouter(tags=["users"])
 Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9_.-]{0,63}$", description="Name of a user.")]
 TokenId = Annotated[str, Path(pattern=r"^[0-9a-f]{1,32}$", description="Identifier of a token.")]
 Password = Annotated[SecretStr, Field(max_length=4096)]
+KeepTokens = Annotated[bool, Field(description="With a new password, API tokens end too, unless this is true.")]
 
 
 class Me(BaseModel):
@@ -39,11 +40,13 @@ class UserChangeBody(Body):
     role: Role | None = None
     disabled: bool | None = None
     password: Password | None = None
+    keep_tokens: KeepTokens = False
 
 
 class PasswordBody(Body):
     current: Password
     password: Password
+    keep_tokens: KeepTokens = False
 
 
 class NewTokenBody(Body):
@@ -58,10 +61,11 @@ def me(backend: Context) -> Me:
     return Me(name=actor.name, role=actor.role)
 
 
-@router.post("/me/password", status_code=204, summary="Change one's password; one's sessions end")
+@router.post("/me/password", status_code=204, summary="Change one's password; one's sessions and API tokens end")
 def change_password(backend: Context, body: PasswordBody) -> Response:
     _somebody(backend)
-    users.change_password(backend, body.current.get_secret_value(), body.password.get_secret_value())
+    current, password = body.current.get_secret_value(), body.password.get_secret_value()
+    users.change_password(backend, current, password, keep_tokens=body.keep_tokens)
     return Response(status_code=204)
 
 
@@ -100,7 +104,7 @@ def change_user(backend: Context, name: Name, body: UserChangeBody) -> UserView:
     _somebody(backend)
     view = users.show_user(backend, name)
     if body.password is not None:
-        users.set_password(backend, name, body.password.get_secret_value())
+        users.set_password(backend, name, body.password.get_secret_value(), keep_tokens=body.keep_tokens)
     if body.role is not None:
         view = users.set_role(backend, name, body.role)
     if body.disabled is not None:

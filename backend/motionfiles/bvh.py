@@ -33,6 +33,7 @@ Array = R.Array
 
 COMMON_RATES = (120, 60, 30, 25, 24, 50, 100, 240, 90, 72, 48)
 MAX_HEAD_LINES = 100_000  # of a hierarchy; 300 joints with ends need some 4,000
+MAX_LINES = MAX_HEAD_LINES + 2 * MAX_FRAMES  # what follows stays one piece of text: it is no frame that is read
 STRETCH = 1e-3  # a position channel that varies by less than this share of the bone is a constant
 
 
@@ -54,7 +55,7 @@ def decode_bvh(data: bytes, name: str, unit: Unit = "auto", max_frames: int = MA
     if b"\0" in data[:4096]:
         raise InvalidMotion(f"{name} is not a BVH file: it holds binary data.")
     text = data.decode("utf-8-sig", errors="replace")
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n", MAX_LINES)
     joints, at = _read_hierarchy(lines, name)
     values, fps = _read_frames(lines, at, sum(len(joint.channels) for joint in joints), len(joints), name, max_frames)
     notes: list[str] = []
@@ -236,6 +237,8 @@ def _read_frames(
 def _rate(text: str) -> float:
     """Frames per second; files round 1/120 to .00833, so a common rate is taken where the printed digits allow it."""
     seconds = float(text)
+    if not np.isfinite((seconds, 1 / seconds)).all():
+        raise ValueError("no time between frames")
     mantissa = text.lower().partition("e")[0]
     last_digit = 10.0 ** -len(mantissa.partition(".")[2])
     slack = min(last_digit, 1.5e-3 * seconds) if "e" not in text.lower() else 1e-4 * seconds

@@ -7,7 +7,6 @@ pickled objects are never loaded, and what is not known by name is not unpacked 
 import io
 import json
 import zipfile
-import zlib
 from typing import Any
 
 import numpy as np
@@ -28,7 +27,7 @@ from backend.motionfiles.source import (
 )
 from core.errors import InvalidMotion
 from core.motion import Motion
-from core.npyheader import UNREADABLE, Pickled, claimed
+from core.npyheader import DAMAGED, UNREADABLE, Pickled, check_packing, claimed
 from core.rotations import Array
 from core.skeleton import Skeleton
 
@@ -107,6 +106,7 @@ def _unpack(data: bytes, name: str, max_frames: int) -> dict[str, NDArray[Any]]:
             members = {info.filename.removesuffix(".npy"): info for info in infos}
             wanted = [key for key in (*REQUIRED, *OPTIONAL) if key in members]
             for key in wanted:
+                check_packing(members[key])
                 _check_header(archive, members[key], key, name, max_frames)
             missing = [key for key in REQUIRED if key not in members]
             if missing:
@@ -116,7 +116,7 @@ def _unpack(data: bytes, name: str, max_frames: int) -> dict[str, NDArray[Any]]:
                     f"A motion file holds {', '.join(REQUIRED)}.",
                 )
             return {key: _array(archive, members[key], key, name) for key in wanted}
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError) as error:
+    except DAMAGED as error:
         raise InvalidMotion(f"{name} is a damaged NPZ file: {error}.", "It may be cut short; save it again.") from error
 
 

@@ -2,7 +2,6 @@
 
 import csv
 import zipfile
-import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from core.errors import DataMissing, InvalidMotion
-from core.npyheader import UNREADABLE, Pickled, claimed
+from core.npyheader import DAMAGED, Pickled, check_packing, claimed
 from core.rotations import Array
 from core.skeleton import Skeleton
 
@@ -67,11 +66,12 @@ def load(archive: Path) -> dict[str, NDArray[Any]]:
                     LAYOUT_HINT,
                 )
             for info in infos:
+                check_packing(info)
                 with members.open(info) as member:
                     _check_header(archive, info, member)
         with np.load(archive, allow_pickle=False) as found:
             return {name: found[name] for name in found.files}
-    except (zipfile.BadZipFile, zlib.error, OSError, RuntimeError, *UNREADABLE) as error:
+    except DAMAGED as error:
         raise DataMissing(f"{archive.name} cannot be read as an npz archive: {error}.", LAYOUT_HINT) from None
 
 

@@ -12,7 +12,7 @@ from sqlalchemy import func, select, update
 from sqlalchemy.exc import OperationalError
 
 from backend.access import attempts, passwords, tokens, users
-from backend.access.attempts import BY_ADDRESS, BY_NAME, TooManyTries
+from backend.access.attempts import BY_ADDRESS, BY_NAME, BY_PAIR, TooManyTries
 from backend.access.gate import NOBODY, SessionGate, visiting
 from backend.access.sessions import WrongPassword, log_in, log_out
 from backend.context import Backend
@@ -115,7 +115,7 @@ def test_a_new_password_and_disabling_end_sessions(backend: Backend) -> None:
     add(backend)
     add(backend, "bob", "runner")
     first, token = log_in(backend, "bob", GOOD, HERE), tokens.create_token(backend, "bob").secret
-    users.set_password(backend, "bob", "another password")
+    users.set_password(backend, "bob", "another password", keep_tokens=True)
     assert gate.identify(cookie=first) is None
     with pytest.raises(WrongPassword):
         log_in(backend, "bob", GOOD, HERE)
@@ -127,6 +127,22 @@ def test_a_new_password_and_disabling_end_sessions(backend: Backend) -> None:
     users.enable_user(backend, "bob")
     assert gate.identify(cookie=second) is None, "an old session does not come back"
     assert gate.identify(token=token) == Actor("bob", "runner")
+
+
+def test_a_new_password_ends_everything_that_may_have_leaked(backend: Backend) -> None:
+    gate = SessionGate(backend)
+    add(backend)
+    add(backend, "bob", "runner")
+    mine, other = tokens.create_token(backend, "bob"), tokens.create_token(backend, "ada")
+    users.set_password(backend, "bob", "another password")
+    assert gate.identify(token=mine.secret) is None and tokens.list_tokens(backend, "bob") == []
+    assert gate.identify(token=other.secret) == Actor("ada", "admin"), "of that user only"
+    seen = replace(backend, gate=gate)
+    with visiting(Actor("ada", "admin")):
+        users.change_password(seen, GOOD, "another password", keep_tokens=True)
+        assert gate.identify(token=other.secret) == Actor("ada", "admin")
+        users.change_password(seen, "another password", GOOD)
+    assert gate.identify(token=other.secret) is None
 
 
 def test_a_session_ends_by_itself(make_backend: BackendFactory) -> None:
@@ -183,7 +199,7 @@ def test_an_unknown_name_costs_a_hash_too(backend: Backend, monkeypatch: pytest.
 def test_guessing_a_name_has_to_wait_longer_and_longer(either_backend: Backend) -> None:
     backend = either_backend
     add(backend)
-    for _ in range(BY_NAME.free):
+    for _ in range(BY_PAIR.free):
         with pytest.raises(WrongPassword):
             log_in(backend, "ada", "wrong password", HERE)
     fail_often(backend, "ada", HERE)
@@ -191,14 +207,47 @@ def test_guessing_a_name_has_to_wait_longer_and_longer(either_backend: Backend) 
         log_in(backend, "ada", GOOD, HERE)
     backdate(backend, timedelta(seconds=33))
     with pytest.raises(WrongPassword):
-        log_in(backend, "ada", "wrong password", "10.0.0.9")
+        log_in(backend, "ada", "wrong password", HERE)
     with pytest.raises(TooManyTries) as then:
-        log_in(backend, "ada", GOOD, "10.0.0.7")
-    assert then.value.retry_after_s > first.value.retry_after_s, "from wherever"
+        log_in(backend, "ada", GOOD, HERE)
+    assert then.value.retry_after_s > first.value.retry_after_s
     backdate(backend, timedelta(seconds=61))
     log_in(backend, "ada", GOOD, HERE)
     with backend.database.read() as session:
-        assert session.scalars(select(LoginFailure.address)).all() == ["10.0.0.9"]
+        assert session.scalars(select(LoginFailure.id)).all() == []
+
+
+def test_who_fails_in_anothers_name_keeps_that_one_out_only_from_many_places(backend: Backend) -> None:
+    add(backend)
+    fail_often(backend, "ada", "10.0.0.9")
+    with pytest.raises(TooManyTries):
+        log_in(backend, "ada", GOOD, "10.0.0.9")
+    log_in(backend, "ada", GOOD, HERE)
+    with backend.database.write() as session:
+        session.add_all(LoginFailure(name="ada", address=f"10.0.1.{k}", at=utc_now()) for k in range(BY_NAME.free))
+    with pytest.raises(TooManyTries) as told:
+        log_in(backend, "ada", GOOD, HERE)
+    assert told.value.retry_after_s <= BY_NAME.longest_s
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "together"),
+    [
+        ("2001:db8::1", "2001:db8::ffff:2", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("::ffff:10.0.0.1", "10.0.0.1", True),
+        ("::ffff:10.0.0.1", "::ffff:10.0.0.2", False),
+        ("10.0.0.1", "10.0.0.2", False),
+    ],
+)
+def test_an_ipv6_network_is_one_place(backend: Backend, one: str, other: str, together: bool) -> None:
+    for index in range(BY_ADDRESS.free):
+        attempts.begin(backend, f"name{index}", one)
+    if together:
+        with pytest.raises(TooManyTries):
+            attempts.begin(backend, "another", other)
+    else:
+        attempts.begin(backend, "another", other)
 
 
 def test_guessing_from_an_address_has_to_wait(backend: Backend) -> None:
@@ -210,7 +259,7 @@ def test_guessing_from_an_address_has_to_wait(backend: Backend) -> None:
 
 
 def test_waits_grow_to_a_limit_and_end() -> None:
-    waits = [BY_NAME.wait_s(n) for n in range(15)]
+    waits = [BY_PAIR.wait_s(n) for n in range(15)]
     assert waits[:5] == [0.0] * 5 and waits[5:8] == [1.0, 2.0, 4.0] and waits[-1] == 60.0
     assert BY_ADDRESS.wait_s(10_000) == 900.0
 

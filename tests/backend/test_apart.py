@@ -1,8 +1,10 @@
 """A function in a process of its own: its value, its errors, its crash, its time-out."""
 
 import os
+import sys
 import time
 
+import numpy as np
 import pytest
 
 from backend.apart import TookTooLong, run_apart
@@ -33,6 +35,10 @@ def sleep() -> None:
     time.sleep(60)
 
 
+def gather(gigabytes: int) -> int:
+    return len(np.zeros(gigabytes << 30, np.int8))
+
+
 def test_the_value_comes_back() -> None:
     assert run_apart(f"{ME}:double", 30, number=21) == 42
 
@@ -52,6 +58,14 @@ def test_a_crash_is_an_error_here(name: str, word: str) -> None:
 def test_what_hangs_is_ended() -> None:
     with pytest.raises(TookTooLong, match=r"0\.2 s"):
         run_apart(f"{ME}:sleep", 0.2)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to it")
+def test_memory_has_an_end() -> None:
+    assert run_apart(f"{ME}:gather", 30, gigabytes=1) == 1 << 30, "numpy is loaded, and not in the way"
+    with pytest.raises(LoopscopeError, match="more than 1024 MB of memory") as told:
+        run_apart(f"{ME}:gather", 30, 1024, gigabytes=1)
+    assert told.value.code == "out_of_memory"
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 import uvicorn
 
+from app.connections import PatientProtocol
 from app.server import create_app
 from backend import loops
 from backend.access.tokens import create_token
@@ -27,6 +28,7 @@ from backend.settings import Settings
 from tests.app.seeding import Silent, keep_motions, record, small
 from tests.app.seedloops import gaussian, keep_seeds
 from tests.backend.conftest import make_backend, make_settings, postgres_url
+from tests.security.effort import CASES, LONG, TIMEOUT_S
 
 __all__ = ["make_backend", "make_settings", "postgres_url"]
 
@@ -35,6 +37,21 @@ PASSWORD = f"Secret-{secrets.token_hex(8)}-of-"
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGING = ("os.remove", "os.rename", "os.mkdir", "os.rmdir", "os.link", "os.symlink", "os.truncate")
 LIMIT_S = 60.0
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.timeout(TIMEOUT_S), append=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What a long run has tried, counted by the run itself."""
+    if LONG and CASES:
+        terminalreporter.section("cases tried")
+        for what, count in sorted(CASES.items()):
+            terminalreporter.write_line(f"{count:7,} {what}")
+        terminalreporter.write_line(f"{CASES.total():7,} in all")
 
 
 @dataclass(frozen=True)
@@ -73,6 +90,7 @@ class House:
 
     def ask(self, method: str, target: str, body: bytes | None = None, *, role: str = "", **headers: str) -> Answer:
         """One request with exactly this target; ``role``: with the token of somebody who has it."""
+        CASES["requests, written"] += 1
         sent = {name.replace("_", "-"): value for name, value in headers.items()}
         if role:
             sent["authorization"] = f"Bearer {self.tokens[role]}"
@@ -86,6 +104,7 @@ class House:
 
     def raw(self, sent: bytes, seconds: float = LIMIT_S) -> bytes:
         """What comes back for these bytes until the server closes."""
+        CASES["requests, written"] += 1
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as connection:
             found = b""
             with suppress(ConnectionError):  # it may hang up before all is sent
@@ -128,7 +147,9 @@ def _house(outer: Path, *, people: bool) -> Iterator[House]:
         for role in ROLES if people else ():
             add_user(backend, f"{role}-person", PASSWORD + role, role)
             tokens[role] = create_token(backend, f"{role}-person", label=role).secret
-        config = uvicorn.Config(create_app(backend=backend), log_level="error", access_log=False, ws="none")
+        config = uvicorn.Config(
+            create_app(backend=backend), http=PatientProtocol, log_level="error", access_log=False, ws="none"
+        )
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, args=([listening],), daemon=True)
         thread.start()

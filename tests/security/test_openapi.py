@@ -20,10 +20,7 @@ from tests.app.seeding import keep_motions, open_silent, record, small
 from tests.app.seedloops import gaussian, keep_seeds
 from tests.security.effort import tried
 
-pytestmark = [
-    pytest.mark.filterwarnings("ignore"),  # what the generator of cases deprecates is not ours
-    pytest.mark.timeout(3600),
-]
+pytestmark = pytest.mark.filterwarnings("ignore")  # what the generator of cases deprecates is not ours
 
 SLOW_S = 30.0  # of any one answer: a hang, not a measure of speed
 SKIPPED = ("/correct",)  # starts processes; tests/security/test_uploads.py sends it what is wrong

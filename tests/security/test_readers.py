@@ -23,7 +23,7 @@ from model.text.folder import pretrained
 from tests.backend.walker import walker
 from tests.security.effort import tried
 
-pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.timeout(1200)]
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 
 MOTION = walker(8)
 BVH, NPZ = write_motion(MOTION, "bvh"), write_motion(MOTION, "npz")
@@ -52,6 +52,21 @@ def members(**changes: bytes | None) -> bytes:
     return out.getvalue()
 
 
+def repacked(method: int) -> bytes:
+    """The good file, packed in another way."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(NPZ)) as good, zipfile.ZipFile(out, "w", method) as archive:
+        for info in good.infolist():
+            archive.writestr(info.filename, good.read(info))
+    return out.getvalue()
+
+
+def misnamed() -> bytes:
+    """The good file, whose directory says that a name is UTF-8 and gives bytes that are not."""
+    at = NPZ.index(b"PK\1\2")
+    return NPZ[: at + 9] + b"\x08" + NPZ[at + 10 : at + 46] + b"\xff" + NPZ[at + 47 :]
+
+
 def npy(value: Any) -> bytes:
     out = io.BytesIO()
     np.save(out, np.asarray(value))
@@ -77,6 +92,21 @@ def test_a_damaged_bvh(at: int, put: bytes, cut: int) -> None:
 def test_a_damaged_npz(at: int, put: bytes, cut: int) -> None:
     try:
         read_motion(NPZ[:at] + put + NPZ[at + cut :], "clip.npz")
+    except InvalidMotion as error:
+        assert "clip.npz" in str(error)
+
+
+@tried(60, 1500)
+@given(
+    start=st.sampled_from([b"PK\3\4", b"PK\1\2", b"PK\5\6"]),
+    at=st.integers(4, 60),
+    put=st.binary(min_size=1, max_size=8),
+)
+def test_a_damaged_directory_of_an_npz(start: bytes, at: int, put: bytes) -> None:
+    """Where an archive says what it holds, and where."""
+    here = NPZ.index(start) + at
+    try:
+        read_motion(NPZ[:here] + put + NPZ[here + len(put) :], "clip.npz")
     except InvalidMotion as error:
         assert "clip.npz" in str(error)
 
@@ -119,6 +149,8 @@ def test_an_array_header_of_anything(text: str) -> None:
         (ROOT + "}\nMOTION\nFrames: 1000000000\nFrame Time: .03\n0 0 0 0 0 0\n", "frames.bvh", "1000000000 frames"),
         (ROOT + f"}}\nMOTION\nFrames: {'9' * 5000}\nFrame Time: .03\n", "digits.bvh", "line 8"),
         (ROOT + "}\nMOTION\nFrames: 1\nFrame Time: 1e300\n0 0 0 0 0 0\n", "slow.bvh", "frame rate"),
+        (ROOT + "}\nMOTION\nFrames: 1\nFrame Time: 1e-320\n0 0 0 0 0 0\n", "fast.bvh", "Frame Time"),
+        (ROOT + "}\nMOTION\nFrames: 1\nFrame Time: 1e400\n0 0 0 0 0 0\n", "ever.bvh", "Frame Time"),
         (ROOT + "}\nMOTION\nFrames: 2\nFrame Time: .03\n0 0 0 0 0 0\n1e300 0 0 0 0 0\n", "large.bvh", "frame 1"),
         (ROOT + "}\nMOTION\nFrames: 1\nFrame Time: .03\nnan 0 0 0 0 0\n", "nan.bvh", "frame 0"),
         (
@@ -132,6 +164,9 @@ def test_an_array_header_of_anything(text: str) -> None:
         (ROOT.encode("utf-16"), "wide.bvh", "binary"),
         (members(skeleton=npy("[" * 100_000)), "deep.npz", "skeleton"),
         (members(skeleton=npy(json.dumps(BODY | {"joint_names": ["a\nb"] * JOINTS}))), "lines.npz", "cannot be seen"),
+        (repacked(zipfile.ZIP_LZMA), "lzma.npz", "neither stored nor deflated"),
+        (repacked(zipfile.ZIP_BZIP2), "bzip2.npz", "neither stored nor deflated"),
+        (misnamed(), "names.npz", "damaged"),
         (members(label=npy("x" * 300_000)), "label.npz", "'label' is"),
         (members(label=pickle.dumps({})), "pickle.npz", "no readable array"),
         (members(fps=npy(1e-300)), "slow.npz", "frame rate"),
@@ -184,6 +219,14 @@ def test_data_sets_of_anything(tmp_path_factory: pytest.TempPathFactory, data: b
     ):
         with pytest.raises((DataMissing, InvalidConfig)):
             read()
+
+
+@pytest.mark.parametrize("data", [repacked(zipfile.ZIP_LZMA), misnamed()])
+def test_data_sets_packed_or_named_in_a_way_that_none_is(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "clips.npz").write_bytes(data)
+    (tmp_path / "index.csv").write_text("split,action,start,stop\ntrain,walk,0,8\n")
+    with pytest.raises(DataMissing, match=r"clips\.npz cannot be read as an npz archive"):
+        build(NpzOptions(path=str(tmp_path)))
 
 
 def test_a_gzipped_bomb_is_not_unpacked_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -146,5 +146,14 @@ def test_people_who_log_in_name_files_in_the_data_folder_only(house: House) -> N
                     assert "opens data sets and models in" in answer.text, answer.text
 
 
+def test_what_is_outside_is_not_even_looked_at(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else the answer tells folders that may be read from those that may not."""
+    seen: list[str] = []
+    monkeypatch.setattr("backend.paths.typed_path", seen.append)
+    for way in (str(house.outer), str(house.home / "data" / "here")):
+        post(house, "/estimate", {"configs": [{"data": {"kind": "npz", "options": {"path": way}}}]})
+    assert seen == [str(house.home / "data" / "here")]
+
+
 def post(house: House, path: str, body: object) -> Answer:
     return house.ask("POST", PREFIX + path, json.dumps(body).encode(), role="runner", content_type="application/json")
