@@ -9,11 +9,11 @@ AUTO = "auto"
 IMPORTERS: dict[str, Importer] = {
     "npz": Importer(
         "Loopscope's layout", "clips.npz with index.csv: any skeleton, with split, action and text per clip.",
-        layout.recognize, layout.files, layout.read,
+        layout.recognize, layout.files, layout.read, grounded=True,
     ),
     "humanml3d": Importer(
         "HumanML3D", "new_joint_vecs/*.npy of 263 features at 20 fps, texts/*.txt, train.txt, val.txt, test.txt.",
-        humanml.recognize, humanml.files, humanml.read,
+        humanml.recognize, humanml.files, humanml.read, grounded=True,
     ),
     "amass": Importer(
         "AMASS", "npz of SMPL+H or SMPL-X poses, z up; joint offsets from skeleton.json or of a mean body.",
@@ -29,7 +29,7 @@ IMPORTERS: dict[str, Importer] = {
     ),
     "deepmimic": Importer(
         "DeepMimic", "JSON of Loop and Frames of 44 numbers.",
-        deepmimic.recognize, deepmimic.files, deepmimic.read,
+        deepmimic.recognize, deepmimic.files, deepmimic.read, grounded=True,
     ),
 }  # fmt: skip
 ADVICE = {

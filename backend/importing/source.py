@@ -2,11 +2,13 @@
 
 import contextlib
 import shutil
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO
 
 from backend.motionfiles.source import MAX_BYTES, shown
 from core.errors import DataMissing
@@ -26,7 +28,7 @@ class Source:
     Attributes:
         folder: where they lie.
         name: what to call the whole in messages and by default.
-        files: relative names with ``/``, sorted; only of suffixes that some importer reads.
+        files: relative names with ``/``, sorted.
     """
 
     folder: Path
@@ -103,6 +105,27 @@ def opened(path: str | Path, scratch: Path) -> Iterator[Source]:
         yield Source(place.parent, place.stem, tuple(files))
 
 
+@contextlib.contextmanager
+def parcel(path: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """A file to be sent somewhere, or a folder as one zip: its name, and its bytes.
+
+    Raises:
+        DataMissing: as :func:`opened`.
+    """
+    with tempfile.TemporaryDirectory(prefix="loopscope-parcel-") as scratch:
+        place = typed_path(str(path))
+        if place.is_file() and place.suffix.lower() == ".zip":
+            whole = place
+        else:
+            whole = Path(scratch, f"{place.resolve().stem or 'data'}.zip")
+            with opened(place, Path(scratch)) as source, zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
+                for file in source.files:
+                    if file.lower().endswith(SUFFIXES):
+                        archive.write(source.path(file), file)
+        with whole.open("rb") as stream:
+            yield whole.name, stream
+
+
 def _source(folder: Path, name: str) -> Source:
     files: list[str] = []
     for path in _walk(folder):
@@ -116,9 +139,9 @@ def _source(folder: Path, name: str) -> Source:
 
 
 def _walk(folder: Path) -> Iterator[Path]:
-    """Plain files by suffix; links are not followed out of the folder."""
+    """Plain files; links are not followed out of the folder."""
     for path in folder.rglob("*"):
-        if path.suffix.lower() in SUFFIXES and not path.is_symlink() and path.is_file():
+        if not path.is_symlink() and path.is_file():
             yield path
 
 

@@ -48,7 +48,7 @@ class Importer:
         recognize: whether a source is of this format; looks at names and first bytes only.
         files: those of a source that are one recording each, or hold recordings.
         read: the takes of one such file. Raises InvalidMotion or DataMissing naming file and frame.
-        worded: whether texts come with it.
+        grounded: whether its floor is y = 0 by definition, so that a body above it climbs.
     """
 
     title: str
@@ -56,6 +56,7 @@ class Importer:
     recognize: Callable[[Source], bool]
     files: Callable[[Source], list[str]]
     read: Callable[[Source, str, "Reading"], list[Take]]
+    grounded: bool = False
 
 
 @dataclass

@@ -16,6 +16,7 @@ HIGHEST_FPS = 30.0  # kept by default: windows are cut at 20
 SAME_M = 1e-6
 OTHER_REST_RAD = 0.35  # between the same bone of two files: another rest pose, not another body
 OFF_FLOOR_M = 0.03
+CLIMBS_M = 0.3  # feet that never come below it stand on something
 FLOOR_PERCENTILE = 2.0
 
 
@@ -72,7 +73,7 @@ def at_rate(motion: Motion, fps: float) -> Motion:
 
 
 def floor_shift(motion: Motion) -> float:
-    """Metres by which to raise a motion whose lowest point is off the floor nearly always; 0 where it is not."""
+    """Metres by which to raise a motion whose feet are never down at the floor, or below it; 0 where they are well."""
     few = replace(
         motion,
         root_position_m=motion.root_position_m[:: max(1, len(motion) // 500)],
@@ -80,7 +81,7 @@ def floor_shift(motion: Motion) -> float:
     )
     lowest = tracks_of(few).foot_height_m.min(-1)
     low = float(np.percentile(lowest, FLOOR_PERCENTILE))
-    return -low if abs(low) > OFF_FLOOR_M else 0.0
+    return -low if low < -OFF_FLOOR_M or OFF_FLOOR_M < low < CLIMBS_M else 0.0
 
 
 def _raised(motion: Motion, by: float) -> Motion:

@@ -73,7 +73,7 @@ def make(path: str | Path, options: ImportOptions, tick: Tick = silent) -> Made:
         takes, bad = _takes(source, importer, reading, options.skip_bad)
         tick(0.7, "Bringing takes to one skeleton and rate")
         takes, where = labelled(takes, table, how)
-        same = uniform(takes, options.fps, options.floor)
+        same = uniform(takes, options.fps, options.floor and not importer.grounded)
         content = hashlib.sha256(b"".join(take.motion.root_position_m.tobytes() for take in same.takes)).digest()
         parts = divided(same.takes, int.from_bytes(content[:8], "little"))
         shift = dict(zip((take.name for take in takes), same.floor_shift_m, strict=True))
