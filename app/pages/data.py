@@ -119,9 +119,9 @@ def build(backend: "Backend", address: Any) -> Page:
         if has_cards != "1":
             return open_({})
         shown = show(wanted, str(name or ALL), whole(index, -1))
-        same_figure = shown[0] == wanted
-        kept = [gr.skip()] * len(below) if same_figure else shown[3:]
-        return [gr.skip(), *shown[:3], *kept, gr.skip(), gr.skip()]
+        if shown[0] == wanted:  # what a person chose meanwhile stays
+            return [gr.skip(), gr.skip(), *shown[1:3], *[gr.skip()] * (len(below) + 2)]
+        return [gr.skip(), *shown, gr.skip(), gr.skip()]
 
     def query(wanted: str, name: str, index: Any, has_cards: str) -> Query:
         del has_cards

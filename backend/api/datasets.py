@@ -45,7 +45,7 @@ def import_files(
 ) -> DatasetView:
     names = [_inner(file.filename or "") for file in files]
     given = {
-        "kind": kind, "name": name or names[0].stem, "licence": licence, "source": source, "labels": labels,
+        "kind": kind, "name": name or _title(names), "licence": licence, "source": source, "labels": labels,
         "unit": unit, "fps": fps, "floor": floor, "skip_bad": skip_bad,
     }  # fmt: skip
     options = parse(ImportOptions, given)
@@ -54,14 +54,16 @@ def import_files(
         raise InvalidConfig("A zip is imported alone.", "Put the other files into it.", "files")
     if len(set(names)) < len(names):
         raise InvalidConfig("Two of the files have the same name.", "Send them in one zip, in their folders.", "files")
-    with tempfile.TemporaryDirectory(prefix="loopscope-upload-") as folder:
+    with tempfile.TemporaryDirectory(prefix="loopscope-") as scratch:
+        folder = Path(scratch, "upload")
+        folder.mkdir()
         for inner, file in zip(names, files, strict=True):
             path = Path(folder, inner)
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as kept:
                 while piece := file.file.read(1 << 20):
                     kept.write(piece)
-        whole = Path(folder, zipped[0]) if zipped else Path(folder)
+        whole = Path(folder, zipped[0]) if zipped else folder
         return datasets.import_upload(backend, whole, options, named=bool(name.strip()))
 
 
@@ -98,6 +100,11 @@ def motion(backend: Context, dataset_id: DatasetId, index: ClipIndex, form: Lite
         return Response(content, media_type=MEDIA_TYPES[form], headers=KEPT)
     headers = KEPT | {"content-disposition": f'attachment; filename="loopscope-{dataset_id}-{index}.{form}"'}
     return Response(write_motion(found, form), media_type=MEDIA_TYPES[form], headers=headers)
+
+
+def _title(names: list[PurePosixPath]) -> str:
+    """What to call files that nobody named."""
+    return names[0].stem[:60] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def _inner(name: str) -> PurePosixPath:

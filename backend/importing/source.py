@@ -18,6 +18,7 @@ MAX_FILES = 50_000
 MAX_UNPACKED_BYTES = 8 << 30
 MAX_RATIO = 1100  # deflate's best is 1032
 MAX_TEXT_BYTES = 64 << 20
+MEANINGFUL = ("new_joint_vecs",)
 SUFFIXES = (".bvh", ".npz", ".npy", ".txt", ".json", ".csv", ".md")
 
 
@@ -96,7 +97,7 @@ def opened(path: str | Path, scratch: Path) -> Iterator[Source]:
         folder = scratch / "unpacked"
         try:
             _unpack(place, folder)
-            yield _source(folder, place.stem)
+            yield _within(_source(folder, place.stem))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
     else:
@@ -132,10 +133,16 @@ def _source(folder: Path, name: str) -> Source:
         files.append(path.relative_to(folder).as_posix())
         if len(files) > MAX_FILES:
             raise DataMissing(f"{name} holds more than {MAX_FILES:,} files.", "Import a part of it at a time.")
-    inner = _only_folder(files)
-    if inner:  # a zip of one folder is that folder
-        return Source(folder / inner, name, tuple(sorted(file.removeprefix(f"{inner}/") for file in files)))
     return Source(folder, name, tuple(sorted(files)))
+
+
+def _within(source: Source) -> Source:
+    """A zip of one folder is that folder, unless its name means something."""
+    inner = _only_folder(source.files)
+    if not inner or inner in MEANINGFUL:
+        return source
+    names = tuple(sorted(file.removeprefix(f"{inner}/") for file in source.files))
+    return Source(source.folder / inner, source.name, names)
 
 
 def _walk(folder: Path) -> Iterator[Path]:

@@ -26,8 +26,9 @@ def lend(library: Library) -> None:
 
 
 def take_back(library: Library) -> None:
-    """The opposite of :func:`lend`."""
-    _LIBRARIES.remove(library)
+    """The opposite of :func:`lend`; nothing where it was taken back already."""
+    if library in _LIBRARIES:
+        _LIBRARIES.remove(library)
 
 
 def _known(wanted: str) -> str:
