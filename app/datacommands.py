@@ -32,7 +32,9 @@ def import_data(
     labels: Annotated[
         str, typer.Option(help="Classes: auto, folder, file, none, or a CSV file (file,label,subject,split,text).")
     ] = "auto",
-    unit: Annotated[str, typer.Option(help="Length unit of BVH files, which state none: auto, m, cm, inch...")] = "auto",
+    unit: Annotated[
+        str, typer.Option(help="Length unit of BVH files, which state none: auto, m, cm, inch...")
+    ] = "auto",
     fps: Annotated[float, typer.Option(help="Frames per second to keep; 0 = as the files, at most 30.")] = 0.0,
     keep_floor: Annotated[bool, typer.Option("--keep-floor", help="Leave feet that are off the floor there.")] = False,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave out files that cannot be read.")] = False,
@@ -70,7 +72,7 @@ def list_data(
     with target_of(server, home) as target:
         imported, known = target.list_datasets(deleted=deleted), [] if deleted else target.data()
     if as_json:
-        console.print_json({"imported": console.plain(imported), "kinds": console.plain(known)})
+        console.print_json([*({"kind": "stored"} | console.plain(view) for view in imported), *console.plain(known)])
         return
     if imported:
         console.print_table(
@@ -103,7 +105,9 @@ def show_data(which: Which, as_json: Json = False, server: Server = "", home: Ho
         ("source", card["source"]), ("used by", f"{view.loops} loops"), ("digest", view.digest),
     ]  # fmt: skip
     console.print_table(("", ""), rows)
-    console.print_table(("class", "clips", "seconds", "m/s", "penetration mm", "skate m/s", "jerk m/s3"), _classes(view))
+    console.print_table(
+        ("class", "clips", "seconds", "m/s", "penetration mm", "skate m/s", "jerk m/s3"), _classes(view)
+    )
     for note in card["notes"]:
         console.print_text(note)
 

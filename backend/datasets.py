@@ -89,7 +89,9 @@ def import_upload(backend: Backend, path: Path, options: ImportOptions, *, named
     backend.gate.require("runner")
     if options.labels not in ("auto", "folder", "file", "none"):
         raise InvalidConfig(
-            "Labels of uploads are auto, folder, file or none.", "Send a table as labels.csv beside the files.", "labels"
+            "Labels of uploads are auto, folder, file or none.",
+            "Send a table as labels.csv beside the files.",
+            "labels",
         )
     check_space(backend.settings)
     _check_name(options)

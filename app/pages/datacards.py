@@ -17,8 +17,8 @@ INTRO = (
 )
 EMPTY = (
     '<div class="ls-empty">Nothing was imported yet. Send motion files above, and here you will see their classes, how '
-    "fast and how clean they move, and every clip in 3-D. Until then loops learn from the built-in DeepMimic clips; "
-    "look at them below.</div>"
+    "fast and how clean they move, and every clip in 3-D. Launch uses the built-in DeepMimic clips meanwhile; they are "
+    "below.</div>"
 )
 COLUMNS = (
     ("clips", "Clips", "How many."),
@@ -51,7 +51,10 @@ def detail(view: "DatasetView", built_in: Mapping[str, Mapping[str, Any]]) -> st
     skeleton, split = card["skeleton"], card["split_s"]
     mirrored = "" if skeleton["mirrored"] else "; left and right are not paired, so windows cannot be mirrored"
     rows = [
-        ("Content", f"{card['clips']} clips, {_time(card['seconds'])} at {card['fps']:g} fps, {card['frames']:,} frames"),
+        (
+            "Content",
+            f"{card['clips']} clips, {_time(card['seconds'])} at {card['fps']:g} fps, {card['frames']:,} frames",
+        ),
         ("Body", f"{skeleton['joints']} joints, {skeleton['stature_m']:.2f} m tall{mirrored}"),
         ("Split", f"{card['split']} Train {_time(split['train'])}, held out {_time(split['test'])}."),
         ("Subjects", _some(card["subjects"]) or "Not named."),

@@ -4,7 +4,20 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 
-from backend.api import audits, catalogue, corrections, datasets, exports, generations, health, lab, loops, panels, theory, users
+from backend.api import (
+    audits,
+    catalogue,
+    corrections,
+    datasets,
+    exports,
+    generations,
+    health,
+    lab,
+    loops,
+    panels,
+    theory,
+    users,
+)
 from backend.api.errors import ANSWERS, install_handlers
 from backend.api.guard import Guard
 from backend.api.roles import admitted

@@ -92,7 +92,9 @@ def clips(
     return datasets.clips(backend, dataset_id, label=label, limit=limit)
 
 
-@router.get("/{dataset_id}/clips/{index}/motion.{form}", response_class=Response, summary="One clip: for the viewer, NPZ or BVH")
+@router.get(
+    "/{dataset_id}/clips/{index}/motion.{form}", response_class=Response, summary="One clip: for the viewer, NPZ or BVH"
+)
 def motion(backend: Context, dataset_id: DatasetId, index: ClipIndex, form: Literal["lsm", "npz", "bvh"]) -> Response:
     found = datasets.motion(backend, dataset_id, index)
     if form == "lsm":

@@ -59,7 +59,8 @@ def read(source: Source, file: str, reading: Reading) -> list[Take]:
     check_finite(trans, file, "a translation")
     if float(np.median(np.abs(trans[:, 2]))) > HIGHEST_M:
         raise InvalidMotion(
-            f"{file}, frame 0: the body is {trans[0, 2]:.0f} m high; trans is in no metres.", "Bring it to metres first."
+            f"{file}, frame 0: the body is {trans[0, 2]:.0f} m high; trans is in no metres.",
+            "Bring it to metres first.",
         )
     skeleton, note = _skeleton(source)
     rotations = R.rotvec_to_unitquat(poses.reshape(len(poses), len(JOINTS), 3))

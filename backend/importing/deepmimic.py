@@ -9,6 +9,7 @@ from backend.importing.source import Source
 from backend.importing.take import Reading, Take, check_finite
 from core.errors import InvalidMotion
 from core.motion import Motion
+from core.rotations import Array
 from model.datasets import deepmimic
 
 FPS = 30.0
@@ -38,7 +39,7 @@ def read(source: Source, file: str, reading: Reading) -> list[Take]:
     return [Take(name, Motion(motion.skeleton, *poses, FPS, label), label, notes=(note,))]
 
 
-def read_clip(data: bytes, name: str) -> tuple[np.ndarray[tuple[int], np.dtype[np.float64]], Motion]:
+def read_clip(data: bytes, name: str) -> tuple[Array, Motion]:
     """Times (T,) in seconds, and the motion of a clip's own frames (at their mean rate).
 
     Raises:
@@ -63,7 +64,7 @@ def read_clip(data: bytes, name: str) -> tuple[np.ndarray[tuple[int], np.dtype[n
     short = np.flatnonzero(frames[:-1, 0] <= 0)
     if len(short):
         raise InvalidMotion(f"{name}, frame {short[0]}: it lasts {frames[short[0], 0]:g} s.")
-    zero = np.flatnonzero((np.linalg.norm(frames[:, 4:8], axis=1) < 1e-6))
+    zero = np.flatnonzero(np.linalg.norm(frames[:, 4:8], axis=1) < 1e-6)
     if len(zero):
         raise InvalidMotion(f"{name}, frame {zero[0]}: the root's quaternion is zero.")
     body = deepmimic.skeleton()

@@ -204,7 +204,8 @@ def _fit(points: Array, seen: Array) -> Array:
     u, _, vt = np.linalg.svd(np.einsum("tci,cj->tij", seen, points))
     sign = np.sign(np.linalg.det(u @ vt))
     u[..., 2] *= sign[:, None]
-    return R.rotmat_to_unitquat(u @ vt)
+    found: Array = R.rotmat_to_unitquat(u @ vt)
+    return found
 
 
 def _shortest_arc(start: Array, end: Array) -> Array:
@@ -235,7 +236,8 @@ def _array(source: Source, file: str) -> Array:
             _, dtype = claimed(stream, path.stat().st_size)
         if dtype.kind not in "fiu":
             raise InvalidMotion(f"{file} holds no numbers ({dtype}).")
-        return np.load(path, allow_pickle=False).astype(np.float64)
+        values: Array = np.load(path, allow_pickle=False).astype(np.float64)
+        return values
     except Pickled:
         raise InvalidMotion(
             f"{file} holds pickled objects, which are never loaded.", "Save plain arrays of numbers."

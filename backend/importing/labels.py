@@ -53,7 +53,9 @@ def read_table(text: str, name: str) -> dict[str, Row]:
         values = Row(**{column: row.get(column, "") for column in COLUMNS})
         if values.split and values.split not in SPLITS:
             raise InvalidConfig(
-                f"{name}, line {number}: there is no split {values.split[:40]!r}.", f"Use {', '.join(SPLITS)}.", "labels"
+                f"{name}, line {number}: there is no split {values.split[:40]!r}.",
+                f"Use {', '.join(SPLITS)}.",
+                "labels",
             )
         found[_plain(row[key])] = values
     return found
@@ -81,7 +83,7 @@ def labelled(takes: Sequence[Take], table: dict[str, Row], how: str) -> tuple[li
     }
     told = [take for take in takes if take.label]
     if how == "auto" and len(told) < len(takes):
-        how = _likely(takes, ways)
+        how = _likely(takes)
     found = []
     for take in takes:
         row = rows[take.name] or Row()
@@ -103,7 +105,7 @@ def subject_of(name: str) -> str:
     return str(int(found[1])) if found else ""
 
 
-def _likely(takes: Sequence[Take], ways: dict[str, object]) -> str:
+def _likely(takes: Sequence[Take]) -> str:
     """Folders where they tell takes apart; else names, unless nearly every one is another."""
     folders = {_folder(take, "") for take in takes}
     if len(folders) > 1 and "" not in folders and all(re.search("[A-Za-z]", folder) for folder in folders):

@@ -3,8 +3,6 @@
 import csv
 import io
 
-import numpy as np
-
 from backend.importing.source import Source
 from backend.importing.take import SPLITS, Reading, Take, check_finite
 from core.errors import DataMissing

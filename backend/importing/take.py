@@ -10,6 +10,7 @@ from backend.motionfiles.source import check_metres, check_rate, check_size
 from core.errors import InvalidMotion
 from core.motion import Motion
 from core.protocols import Tick
+from core.rotations import Array
 
 MAX_FRAMES = 4_000_000  # of a data set: 37 hours at 30 fps
 FASTEST_M_S = 15.0  # of the root, in the middle of a take: beyond, the unit is another one
@@ -114,7 +115,7 @@ def check(take: Take) -> None:
         )
 
 
-def check_finite(values: np.ndarray[tuple[int, ...], np.dtype[np.floating]], name: str, what: str) -> None:
+def check_finite(values: Array, name: str, what: str) -> None:
     """Refuse NaN and infinite values (T, ...).
 
     Raises:

@@ -160,12 +160,16 @@ def _unusable(takes: Sequence[Take]) -> list[str]:
         for split in ("train", "test")
     )
     short = sum(take.motion.seconds < WINDOW_S for take in takes)
-    words = [f"Shorter than a window of {WINDOW_S:.2f} s, so that loops leave them out: {short} clips."] if short else []
+    words = (
+        [f"Shorter than a window of {WINDOW_S:.2f} s, so that loops leave them out: {short} clips."] if short else []
+    )
     left = {take.label for take in takes} - (train & test)
     if not train & test:
         words.append("No loop can learn from it: no class has a window in both splits. Import more or longer takes.")
     elif left:
-        words.append(f"Classes without a window in both splits, which loops leave out: {', '.join(sorted(left)[:SHOWN])}.")
+        words.append(
+            f"Classes without a window in both splits, which loops leave out: {', '.join(sorted(left)[:SHOWN])}."
+        )
     return words
 
 

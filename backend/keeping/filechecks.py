@@ -62,9 +62,7 @@ def _wanted(backend: Backend) -> dict[str, Wanted]:
         for loop, generation, name, digest, size in connection.execute(query.execution_options(yield_per=1000)):
             if DIGEST.fullmatch(digest) and digest not in wanted:
                 wanted[digest] = Wanted(size, f"{name!r} of generation {generation} of loop {loop}")
-        for name, digest, size in connection.execute(
-            select(ImportedData.name, ImportedData.digest, ImportedData.size)
-        ):
+        for name, digest, size in connection.execute(select(ImportedData.name, ImportedData.digest, ImportedData.size)):
             if DIGEST.fullmatch(digest):
                 wanted[digest] = Wanted(size, f"the data set {name!r}")
     return wanted

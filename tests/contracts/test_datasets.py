@@ -1,5 +1,5 @@
-"""Laws that every data set keeps. `npz` needs a file: the CMU subset beside this repository, else it is skipped. `stored`
-has what the files of tests/backend give."""
+"""Laws that every data set keeps. `npz` needs a file: the CMU subset beside this repository, else it is skipped;
+`stored` is made of a few written files."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -29,7 +29,8 @@ def write_bvh(folder: Path, names: dict[str, int], fps: float = 30.0) -> Path:
 
 def people(folder: Path, frames: int = 90) -> Path:
     """Two actions of five people, 3 s each, named as CMU names its takes."""
-    return write_bvh(folder, {f"{s:02d}_{k:02d}_{a}": frames for s in range(1, 6) for k, a in enumerate(("walk", "run"))})
+    actions = tuple(enumerate(("walk", "run")))
+    return write_bvh(folder, {f"{s:02d}_{k:02d}_{action}": frames for s in range(1, 6) for k, action in actions})
 
 
 def made(path: Path, **options: Any) -> Made:

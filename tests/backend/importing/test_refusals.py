@@ -120,7 +120,9 @@ def test_wrong_files_are_named(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", IMPORTERS)
-@pytest.mark.parametrize("data", [b"", b"\x80\x04", b"PK\x03\x04" + b"\xff" * 60, pickle.dumps(Armed()), b"HIERARCHY\n"])
+@pytest.mark.parametrize(
+    "data", [b"", b"\x80\x04", b"PK\x03\x04" + b"\xff" * 60, pickle.dumps(Armed()), b"HIERARCHY\n"]
+)
 def test_no_importer_is_hurt_by_bytes_of_another_kind(kind: str, data: bytes, tmp_path: Path) -> None:
     for suffix in ("bvh", "npz", "npy", "txt"):
         (tmp_path / f"x.{suffix}").write_bytes(data)
