@@ -51,7 +51,12 @@ def import_data(
     }  # fmt: skip
     options = parse(ImportOptions, given)
     with target_of(server, home) as target, progress_bar() as tell:
-        view = target.import_data(path, options, lambda part, said: tell("Importing", round(STEPS * part), STEPS))
+
+        def told(part: float, sentence: str) -> None:
+            del sentence  # the bar has one line for all files
+            tell("Importing", round(STEPS * part), STEPS)
+
+        view = target.import_data(path, options, told)
     if as_json:
         console.print_json(view)
         return

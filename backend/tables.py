@@ -212,7 +212,7 @@ class AuditJob(Base):
 
 
 class ImportedData(Base):
-    """A data set that was imported. Its files are one artifact; the card is among them too, so that it goes with them."""
+    """A data set that was imported. Its files, the card among them, are one artifact."""
 
     __tablename__ = "datasets"
 

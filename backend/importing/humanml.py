@@ -108,7 +108,7 @@ def read(source: Source, file: str, reading: Reading) -> list[Take]:
 
 
 def decode(features: Array, form: Form, name: str) -> tuple[Motion, float]:
-    """The motion of features (T, 12 J - 1), and the mean angle in radians between its bones by position and by rotation.
+    """The motion of features (T, 12 J - 1), and the mean angle (radians) between its bones by position and by rotation.
 
     Raises:
         InvalidMotion: when no body has such bones.

@@ -79,7 +79,7 @@ def labelled(takes: Sequence[Take], table: dict[str, Row], how: str) -> tuple[li
     ways = {
         "folder": lambda take: _folder(take, subject[take.name]),
         "file": lambda take: _from_name(take.name),
-        "none": lambda take: ONE,
+        "none": lambda _: ONE,
     }
     told = [take for take in takes if take.label]
     if how == "auto" and len(told) < len(takes):

@@ -54,8 +54,8 @@ def uniform(takes: Sequence[Take], fps: float = 0.0, floor: bool = True) -> Unif
         moved = [s for s in shifts if s]
         if moved:
             notes.append(
-                f"{len(moved)} of {len(found)} takes were moved vertically (by {min(moved):+.2f} to {max(moved):+.2f} m) "
-                "so that their feet come down to y = 0."
+                f"{len(moved)} of {len(found)} takes were moved vertically (by {min(moved):+.2f} to {max(moved):+.2f} "
+                "m) so that their feet come down to y = 0."
             )
     return Uniform(found, shifts, notes)
 

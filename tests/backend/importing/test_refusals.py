@@ -101,7 +101,8 @@ WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
     "cut bvh": (lambda f: truncated(write_bvh(f, {"walk": 20}), "walk.bvh", 0.8), "walk.bvh.*cut short|walk.bvh, line"),
     "no rate in bvh": (lambda f: bvh_with(f, "Frame Time: 0.0", "Frame Time: 0.00000"), "walk.bvh, line .*Frame Time"),
     "wide deepmimic": (
-        lambda f: write_deepmimic(f / "x.txt", deepmimic_row(45)).parent, "x.txt, frame 1: a frame has 44 numbers; got 45",
+        lambda f: write_deepmimic(f / "x.txt", deepmimic_row(45)).parent,
+        "x.txt, frame 1: a frame has 44 numbers; got 45",
     ),
     "words in deepmimic": (
         lambda f: write_deepmimic(f / "x.txt", deepmimic_row(44, "a")).parent, "x.txt, frame 1.*something else",
