@@ -3,7 +3,7 @@
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from backend.importing.take import SPLITS, Take
@@ -76,7 +76,7 @@ def labelled(takes: Sequence[Take], table: dict[str, Row], how: str) -> tuple[li
             "The labels name none of the files.", f"For example {takes[0].name} is there.", "labels"
         )  # fmt: skip
     subject = {take.name: take.subject or subject_of(take.name) for take in takes}
-    ways = {
+    ways: dict[str, Callable[[Take], str]] = {
         "folder": lambda take: _folder(take, subject[take.name]),
         "file": lambda take: _from_name(take.name),
         "none": lambda _: ONE,
