@@ -8,6 +8,7 @@ import typer.core
 
 from app import console, storecommands
 from app.auditcommand import audit
+from app.datacommands import data_app
 from app.labcommands import lab_app
 from app.loopcommands import loops_app
 from app.options import Home, Host, Json, Port, Server, changes_of, opened_home, settings_of, target_of
@@ -38,7 +39,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(no_args_is_help=True, help="The data sets that loops learn from.")
 app.add_typer(loops_app, name="loops")
 app.add_typer(lab_app, name="lab")
 app.add_typer(data_app, name="data")
@@ -156,18 +156,6 @@ def correct(
 
 
 app.command()(audit)
-
-
-@data_app.command("list")
-def list_data(as_json: Json = False, server: Server = "", home: Home = None) -> None:
-    """Data sets, and what is known about each."""
-    with target_of(server, home) as target:
-        found = target.data()
-    if as_json:
-        console.print_json(found)
-    else:
-        rows = [(v.kind, v.title, v.description, v.needs or (v.card or {}).get("licence", "")) for v in found]
-        console.print_table(("data.kind", "title", "", "licence, or what is missing"), rows)
 
 
 @app.command()

@@ -9,7 +9,7 @@ import gradio as gr
 
 from app import widgets
 from app.markup import notice
-from app.pages import audit, compare, inspect, lab, launch, loops, system
+from app.pages import audit, compare, data, inspect, lab, launch, loops, system
 from app.pages.page import Page, Query, quiet
 from app.pulse import pulse_of
 from backend import roster
@@ -28,9 +28,10 @@ TITLES = {
     "loops": "Loops",
     "compare": "Compare",
     "inspect": "Inspect",
+    "data": "Data",
     "lab": "Lab",
     "audit": "Audit",
-    "system": "Data and system",
+    "system": "System",
 }
 FIRST = "launch"
 """The tab that an address without one opens."""
@@ -39,6 +40,7 @@ _BUILDERS: "dict[str, Callable[[Backend, Any], Page]]" = {
     "loops": loops.build,
     "compare": compare.build,
     "inspect": inspect.build,
+    "data": data.build,
     "lab": lab.build,
     "audit": audit.build,
     "system": system.build,

@@ -75,7 +75,7 @@ def gc(
     as_json: Json = False,
     home: Home = None,
 ) -> None:
-    """Remove deleted loops past their time, files that nothing refers to, unused caches and old logs."""
+    """Remove deleted loops and data sets past their time, files that nothing refers to, unused caches and old logs."""
     from backend.keeping.gc import gc as clean_up
 
     with opened_home(home, make_room=True) as backend:
@@ -83,7 +83,10 @@ def gc(
     if as_json:
         console.print_json(asdict(report) | {"size": report.size})
         return
-    rows = [("deleted loops", str(report.loops), "")] + [
+    rows = [
+        ("deleted loops", str(report.loops), ""),
+        ("deleted data sets", str(report.datasets), ""),
+    ] + [
         (title, str(removed.count), _mb(removed.size))
         for title, removed in (
             ("artifacts of no loop", report.artifacts),

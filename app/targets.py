@@ -6,15 +6,20 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from backend.audits import AuditConfig, AuditView
     from backend.datacards import DataView
+    from backend.datasets import DatasetView
     from backend.estimate import Estimate
     from backend.exports import Form
+    from backend.importing.work import ImportOptions
     from backend.lab import CardView, LabResult
     from backend.presets import PresetView
     from backend.settings import Settings
     from backend.views import EventView, GenerationView, LoopView
     from core.config import LoopConfig
+    from core.protocols import Tick
 
 
 TOKEN = "LOOPSCOPE_TOKEN"  # of a server with users; in the environment, so that no command line shows it
@@ -50,6 +55,11 @@ class Target(Protocol):
     ) -> "list[LoopView]": ...
     def lab_result(self, key: str, group: str = "") -> "LabResult": ...
     def data(self) -> "list[DataView]": ...
+    def import_data(self, path: "Path", options: "ImportOptions", tick: "Tick" = ...) -> "DatasetView": ...
+    def list_datasets(self, *, deleted: bool = False) -> "list[DatasetView]": ...
+    def show_dataset(self, wanted: str) -> "DatasetView": ...
+    def delete_dataset(self, wanted: str) -> "DatasetView": ...
+    def restore_dataset(self, dataset_id: str) -> "DatasetView": ...
     def estimate(self, configs: "Sequence[LoopConfig]") -> "Estimate": ...
 
 

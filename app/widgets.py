@@ -33,6 +33,18 @@ def charts(*, elem_id: str) -> gr.HTML:
     )
 
 
+def imports(value: Any, *, elem_id: str) -> gr.HTML:
+    """The form that sends motion files; ``value``: ``{"formats": [[kind, title], ...]}``. ``.click`` hears what was
+    imported: ``dataset``."""
+    return gr.HTML(
+        value=value,
+        html_template='<div class="ls-imports"></div>',
+        js_on_load="import('/ui/imports.js').then((ui) => ui.imports(element, props, trigger, watch));",
+        apply_default_css=False,
+        elem_id=elem_id,
+    )
+
+
 def viewer(*, elem_id: str) -> gr.HTML:
     """Figures of ``app.viewer_embed``. ``.select`` hears the keys that step generations: ``step`` -1 or +1."""
     return gr.HTML(

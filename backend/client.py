@@ -5,6 +5,7 @@ with Client("http://127.0.0.1:7860") as client:
 """
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, Self, TypeVar
 from urllib.parse import quote
@@ -14,9 +15,11 @@ from pydantic import BaseModel, TypeAdapter
 
 from backend.audits import AuditConfig, AuditView
 from backend.datacards import DataView
+from backend.datasets import IMPORT_TIMEOUT_S, DatasetView
 from backend.estimate import Estimate
 from backend.exports import Form
 from backend.failures import rebuilt
+from backend.importing.work import ImportOptions
 from backend.lab import CardView, LabResult
 from backend.presets import PresetView
 from backend.theory import TheoryAnswer
@@ -26,6 +29,7 @@ from core.errors import (
     InvalidConfig,
     LoopscopeError,
 )
+from core.protocols import Tick, silent
 
 PREFIX = "/api/v1"
 T = TypeVar("T")
@@ -203,6 +207,32 @@ class Client:
     def data(self) -> list[DataView]:
         return self._ask(list[DataView], "GET", "/data")
 
+    def import_data(self, path: Path, options: ImportOptions, tick: Tick = silent) -> DatasetView:
+        """Send a file, or a folder as one zip, to be imported there."""
+        from backend.importing.source import parcel
+
+        with parcel(path) as (name, stream):
+            tick(0.2, f"Sending {name}")
+            form = {field: str(value) for field, value in options.model_dump(mode="json").items()}
+            form["name"] = options.name
+            request: dict[str, Any] = {"files": {"files": (name, stream)}, "data": form, "timeout": IMPORT_TIMEOUT_S}
+            return self._ask(DatasetView, "POST", "/datasets", **request)
+
+    def list_datasets(self, *, deleted: bool = False) -> list[DatasetView]:
+        return self._ask(list[DatasetView], "GET", "/datasets", params={"deleted": deleted})
+
+    def show_dataset(self, wanted: str) -> DatasetView:
+        """By id or name."""
+        named = [view.id for view in self.list_datasets() if view.name == wanted]
+        return self._ask(DatasetView, "GET", _dataset(named[0] if named else wanted))
+
+    def delete_dataset(self, wanted: str) -> DatasetView:
+        """By id or name."""
+        return self._ask(DatasetView, "DELETE", _dataset(self.show_dataset(wanted).id))
+
+    def restore_dataset(self, dataset_id: str) -> DatasetView:
+        return self._ask(DatasetView, "POST", _dataset(dataset_id, "restore"))
+
     def estimate(self, configs: Sequence[LoopConfig]) -> Estimate:
         plain = [config.model_dump(mode="json") for config in configs]
         return self._ask(Estimate, "POST", "/estimate", json={"configs": plain})
@@ -242,3 +272,7 @@ def error_of(answer: httpx.Response) -> LoopscopeError:
 
 def _loop(loop_id: str, *more: str) -> str:
     return "/".join(["/loops", *(quote(part, safe="") for part in (loop_id, *more))])
+
+
+def _dataset(dataset_id: str, *more: str) -> str:
+    return "/".join(["/datasets", *(quote(part, safe="") for part in (dataset_id, *more))])

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from backend.database import Database, open_database
 from backend.gate import Gate, OpenGate
+from backend.library import ImportedLibrary
 from backend.memo import DiskMemo
 from backend.queue import Queue, open_queue
 from backend.settings import Settings, read_settings
@@ -23,8 +24,11 @@ class Backend:
     memo: DiskMemo
     queue: Queue
     gate: Gate = OpenGate()
+    library: ImportedLibrary | None = None
 
     def close(self) -> None:
+        if self.library is not None:
+            self.library.take_back()
         self.queue.close()
         self.database.close()
         self.store.close()
@@ -58,10 +62,14 @@ def open_backend(settings: Settings | None = None, *, migrate: bool = True, queu
         from backend.migrations import upgrade
 
         upgrade(database, settings.home)
+    store = open_store(settings, blobs)
+    library = ImportedLibrary(settings.home / "cache" / "datasets", database, store)
+    library.lend()
     return Backend(
         settings,
         database,
-        open_store(settings, blobs),
+        store,
         DiskMemo(settings.home / "memo", shared=blobs if elsewhere else None),
         queue if queue is not None else open_queue(settings),
+        library=library,
     )

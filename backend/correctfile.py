@@ -11,18 +11,14 @@ from pydantic import BaseModel, ConfigDict
 
 from backend.correctreport import Trial, check_target, write_report
 from backend.motionfiles import SUFFIXES, Unit, read_motion_file, write_motion
+from backend.motionfiles.rest import without_rest_pose
 from backend.motionfiles.source import MAX_FRAMES, shown
-from core import rotations as R
 from core.artefacts import measure, tracks_of
 from core.config import parse
 from core.errors import InvalidMotion, LoopscopeError, UnknownPart
 from core.motion import Motion, MotionBatch, batch_of
 from core.protocols import Tick, silent
 
-AT_REST_RAD = 0.12  # mean joint angle of a rest pose; some exporters have their own
-REST_LEAP = 5.0  # times the usual step between frames
-SETTLED = 2.0
-LEAD_S = 0.1  # exporters blend out of the rest pose over this time at most
 FLOOR_NOTE_M = 0.05
 
 
@@ -97,7 +93,7 @@ def correct_file(
     checked = parse(part.options, dict(options or {}), "options")
     source = read_motion_file(input_path, file_name, unit=unit, max_frames=max_frames)
     notes = list(source.notes)
-    motion = _without_rest_pose(source.motion, notes)
+    motion = without_rest_pose(source.motion, notes)
     _note_floor(motion, notes)
     started = time.perf_counter()
     corrections = part.build(checked, None, tick).correct(batch_of([motion]), seed=0, tick=tick)
@@ -143,23 +139,6 @@ def _first(samples: MotionBatch, source: Motion) -> Motion:
     return replace(
         source, root_position_m=samples[0].root_position_m, local_rotations_wxyz=samples[0].local_rotations_wxyz
     )
-
-
-def _without_rest_pose(motion: Motion, notes: list[str]) -> Motion:
-    """The motion without the rest pose that exporters put before its first frame, often blended over a few frames: a
-    leap that no body can follow."""
-    rotations = motion.local_rotations_wxyz
-    if len(motion) < 8 or R.geodesic_angle(rotations[0], R.IDENTITY_WXYZ).mean() > AT_REST_RAD:
-        return motion
-    steps = R.geodesic_angle(rotations[:-1], rotations[1:]).mean(1)
-    usual = max(float(np.median(steps)), 1e-3)
-    if steps[0] < REST_LEAP * usual:
-        return motion
-    lead = min(int((steps < SETTLED * usual).argmax()) or 1, max(1, round(LEAD_S * motion.fps)))
-    notes.append(
-        f"The first {lead} frames are a rest pose that leaps to the motion, as some exporters add it; left out."
-    )
-    return replace(motion, root_position_m=motion.root_position_m[lead:], local_rotations_wxyz=rotations[lead:])
 
 
 def _note_floor(motion: Motion, notes: list[str]) -> None:

@@ -2,15 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Literal
 
-from backend import audits, datacards, estimate, exports, lab, loops, presets, rollback, theory
+from backend import audits, datacards, datasets, estimate, exports, lab, loops, presets, rollback, theory
 from backend.audits import AuditConfig, AuditView
 from backend.context import Backend
+from backend.datasets import DatasetView
+from backend.importing.work import ImportOptions
 from backend.lab import CardView, LabResult
 from backend.theory import TheoryAnswer
 from backend.views import EventView, GenerationView, LoopView
 from core.config import LoopConfig
+from core.protocols import Tick, silent
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,21 @@ class Local:
 
     def data(self) -> list[datacards.DataView]:
         return datacards.cards()
+
+    def import_data(self, path: Path, options: ImportOptions, tick: Tick = silent) -> DatasetView:
+        return datasets.import_path(self.backend, path, options, tick)
+
+    def list_datasets(self, *, deleted: bool = False) -> list[DatasetView]:
+        return datasets.list_datasets(self.backend, deleted=deleted)
+
+    def show_dataset(self, wanted: str) -> DatasetView:
+        return datasets.show(self.backend, wanted)
+
+    def delete_dataset(self, wanted: str) -> DatasetView:
+        return datasets.delete(self.backend, wanted)
+
+    def restore_dataset(self, dataset_id: str) -> DatasetView:
+        return datasets.restore(self.backend, dataset_id)
 
     def estimate(self, configs: Sequence[LoopConfig]) -> estimate.Estimate:
         return estimate.estimate(self.backend, configs)

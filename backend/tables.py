@@ -211,6 +211,21 @@ class AuditJob(Base):
     error: Mapped[dict[str, Any] | None]
 
 
+class ImportedData(Base):
+    """A data set that was imported. Its files, the card among them, are one artifact."""
+
+    __tablename__ = "datasets"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)  # beginning of the digest
+    name: Mapped[str]
+    digest: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    card: Mapped[dict[str, Any]]
+    owner: Mapped[str] = mapped_column(String(64), default="")
+    created_at: Mapped[datetime]
+    deleted_at: Mapped[datetime | None]
+
+
 class Event(Base):
     """What happened, in words."""
 

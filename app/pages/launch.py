@@ -13,8 +13,8 @@ from app.pages.launchform import FIRST, Held, Shelved, domain_of, draw, option_b
 from app.pages.launchstatus import Typed, launch_typed, launched
 from app.pages.launchstatus import status as status_of
 from app.pages.page import Page, Query, quiet
+from backend import datasets, parts, roster
 from backend import loops as verbs
-from backend import parts, roster
 from backend.presets import PRESETS, launch_preset
 from core.errors import LoopscopeError
 
@@ -92,6 +92,10 @@ def build(backend: "Backend", address: Any) -> Page:
                 words = f"The form holds the settings of {source.name!r}. Change what should differ, then launch."
                 config, title = source.config, f"{source.name}, edited"
                 return filled(config, notice(words), cloned=source.id, title=title)
+            if asked.get("dataset"):
+                data = {"kind": "stored", "options": {"id": asked["dataset"]}}
+                words = f"The form names {datasets.show(backend, asked['dataset']).name!r} as its data set."
+                return filled({**start_of(FIRST), "data": data}, notice(words), cloned="", title="")
             if asked.get("domain"):
                 return filled(start_of(asked["domain"]), "", cloned="", title="")
         except LoopscopeError as error:

@@ -4,16 +4,30 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 
-from backend.api import audits, catalogue, corrections, exports, generations, health, lab, loops, panels, theory, users
+from backend.api import (
+    audits,
+    catalogue,
+    corrections,
+    datasets,
+    exports,
+    generations,
+    health,
+    lab,
+    loops,
+    panels,
+    theory,
+    users,
+)
 from backend.api.errors import ANSWERS, install_handlers
 from backend.api.guard import Guard
 from backend.api.roles import admitted
 from backend.context import Backend
 
 PREFIX = "/api/v1"
+UPLOADS = ("/correct", "/datasets")
 ROUTERS = (
     loops.router, exports.router, generations.router, panels.router, theory.router, lab.router,
-    catalogue.router, corrections.router, audits.router, health.router, users.router,
+    catalogue.router, corrections.router, audits.router, datasets.router, health.router, users.router,
 )  # fmt: skip
 
 
@@ -33,7 +47,7 @@ def create_api(backend: Backend) -> FastAPI:
     )
     api.state.backend = backend
     install_handlers(api)
-    api.add_middleware(Guard, upload_path="/correct", upload_limit_mb=backend.settings.upload_limit_mb)
+    api.add_middleware(Guard, upload_paths=UPLOADS, upload_limit_mb=backend.settings.upload_limit_mb)
     for router in ROUTERS:
         api.include_router(router)
     return api

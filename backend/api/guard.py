@@ -19,13 +19,13 @@ class Guard:
     """ASGI middleware.
 
     Args:
-        upload_path: the route that takes files; all others take JSON of at most JSON_LIMIT_BYTES.
-        upload_limit_mb: for that route.
+        upload_paths: ends of the routes that take files; all others take JSON of at most JSON_LIMIT_BYTES.
+        upload_limit_mb: for those routes.
     """
 
-    def __init__(self, app: ASGIApp, *, upload_path: str, upload_limit_mb: float) -> None:
+    def __init__(self, app: ASGIApp, *, upload_paths: tuple[str, ...], upload_limit_mb: float) -> None:
         self.app = app
-        self.upload_path = upload_path
+        self.upload_paths = upload_paths
         self.upload_limit_bytes = int(upload_limit_mb * 1e6)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -37,7 +37,7 @@ class Guard:
             refused = answer(403, "cross_site", "Another site's page may not change anything here.")
             await refused(scope, receive, send)
             return
-        upload = scope["path"].endswith(self.upload_path)
+        upload = scope["path"].endswith(self.upload_paths)
         limit, seconds = (self.upload_limit_bytes, SLOWEST_UPLOAD_S) if upload else (JSON_LIMIT_BYTES, SLOWEST_S)
         error = too_large(headers, limit)
         if error is not None:

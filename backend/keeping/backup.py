@@ -20,7 +20,7 @@ from backend.keeping.archive import Writer
 from backend.keeping.rows import tables, write_rows
 from backend.memo import FOLDER as MEMO
 from backend.store import from_bytes, name_of
-from backend.tables import Artifact, utc_now
+from backend.tables import Artifact, ImportedData, utc_now
 from core.errors import DataMissing, LoopscopeError
 
 Progress = Callable[[str, int, int], None]
@@ -81,6 +81,7 @@ def _write(backend: Backend, path: Path, writer: Writer, progress: Progress) -> 
         with snapshot(backend) as connection:
             migration = MigrationContext.configure(connection).get_current_revision() or ""
             wanted = {d: size for d, size in connection.execute(select(Artifact.digest, Artifact.size).distinct())}
+            wanted |= {d: size for d, size in connection.execute(select(ImportedData.digest, ImportedData.size))}
             for number, table in enumerate(tables()):
                 progress(f"Reading {table.name}", number, len(tables()))
                 lines = stack.enter_context(tempfile.TemporaryFile(dir=path.parent))

@@ -13,7 +13,7 @@ from backend.keeping.backup import Progress, snapshot
 from backend.keeping.finding import Finding
 from backend.memo import FOLDER as MEMO
 from backend.store import DIGEST, digest_of, from_bytes, name_of, temporary
-from backend.tables import Artifact
+from backend.tables import Artifact, ImportedData
 from core.errors import DataMissing
 
 YOUNG_S = 24 * 3600.0  # unwanted files so young may be on their way to a publication, or wait for the collection
@@ -62,6 +62,9 @@ def _wanted(backend: Backend) -> dict[str, Wanted]:
         for loop, generation, name, digest, size in connection.execute(query.execution_options(yield_per=1000)):
             if DIGEST.fullmatch(digest) and digest not in wanted:
                 wanted[digest] = Wanted(size, f"{name!r} of generation {generation} of loop {loop}")
+        for name, digest, size in connection.execute(select(ImportedData.name, ImportedData.digest, ImportedData.size)):
+            if DIGEST.fullmatch(digest):
+                wanted[digest] = Wanted(size, f"the data set {name!r}")
     return wanted
 
 

@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from sqlalchemy import delete, func, select
@@ -14,13 +14,13 @@ from backend.context import Backend
 from backend.journal import bump
 from backend.memo import FOLDER as MEMO
 from backend.store import temporary
-from backend.tables import Artifact, AuditJob, Loop, Stage, utc_now
+from backend.tables import Artifact, AuditJob, ImportedData, Loop, Stage, utc_now
 from backend.views import ACTIVE
 
 GRACE_HOURS = 24.0
 WORKING_HOURS = 1.0  # while stages run: what they have stored and not yet published must live until they do
 LOG_DAYS = 14.0
-CACHES = ("cache/corrections", "cache/artifacts", "cache/media")
+CACHES = ("cache/corrections", "cache/artifacts", "cache/media", "cache/datasets")
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ class GcReport:
         memo: half-written results. Whole ones are kept: a loop may be extended.
         caches: copies, corrected uploads and films that nobody has used for so long.
         logs: older than two weeks.
+        datasets: the same of imported data sets that no loop has learned from.
         grace_hours: what is younger was spared; at least one hour while stages run.
     """
 
@@ -51,6 +52,7 @@ class GcReport:
     memo: Removed
     caches: Removed
     logs: Removed
+    datasets: int = 0
 
     @property
     def size(self) -> int:
@@ -72,19 +74,37 @@ def gc(backend: Backend, *, dry_run: bool = False, grace_hours: float = GRACE_HO
             # asked again: somebody may have restored one of them
             doomed = session.scalars(delete(Loop).where(old).returning(Loop.id)).all()
             bump(session)
+    unused = _unused_data(backend, limit)
+    if unused and not dry_run:
+        with backend.database.write() as session:
+            still = ImportedData.deleted_at.is_not(None) & (ImportedData.deleted_at < limit)
+            session.execute(delete(ImportedData).where(ImportedData.id.in_(unused), still))
+            bump(session)
     grace_hours = max(grace_hours, WORKING_HOURS) if working else grace_hours
     before = time.time() - grace_hours * 3600
     with backend.database.read() as session:
         wanted = session.scalars(
             select(Artifact.digest).where(Artifact.loop_id.not_in(select(Loop.id).where(old))).distinct()
         ).all()
+        kept = session.scalars(select(ImportedData.digest).where(ImportedData.id.not_in(unused))).all()
     return GcReport(
         dry_run, grace_hours, len(doomed),
-        artifacts=_artifacts(backend, wanted, before, dry_run),
+        artifacts=_artifacts(backend, [*wanted, *kept], before, dry_run),
         memo=_memo(backend, before, dry_run),
         caches=_files((backend.settings.home / name for name in CACHES), before, dry_run),
         logs=_files([backend.settings.logs], time.time() - LOG_DAYS * 86_400, dry_run),
+        datasets=len(unused),
     )  # fmt: skip
+
+
+def _unused_data(backend: Backend, limit: datetime) -> list[str]:
+    """Data sets deleted before then that no loop, deleted ones included, names."""
+    with backend.database.read() as session:
+        doomed = set(session.scalars(select(ImportedData.id).where(ImportedData.deleted_at < limit)).all())
+        if doomed:
+            for config in session.scalars(select(Loop.config).execution_options(yield_per=500)):
+                doomed.discard(str(config["data"].get("options", {}).get("id", "")))
+    return sorted(doomed)
 
 
 def _artifacts(backend: Backend, wanted: Iterable[str], before: float, dry_run: bool) -> Removed:

@@ -17,7 +17,7 @@ from backend.keeping.reviving import as_at_rest, checked
 from backend.keeping.rows import MOST_AT_ONCE, BadRow, lines_of, read_rows, tables
 from backend.migrations import configuration
 from backend.store import digest_of
-from backend.tables import ApiToken, Artifact, AuditJob, Base, Counter, Event, Loop, User, utc_now
+from backend.tables import ApiToken, Artifact, AuditJob, Base, Counter, Event, ImportedData, Loop, User, utc_now
 from core.errors import Conflict
 
 EMPTY_FIRST = "Restore into an empty data folder (LOOPSCOPE_HOME) or an empty database (LOOPSCOPE_DATABASE_URL)."
@@ -44,7 +44,7 @@ def restore(path: Path, backend: Backend, progress: Progress = quiet) -> Restore
 
     Raises:
         BadBackup: when the file is no backup, is damaged, or is of a newer Loopscope.
-        Conflict: when there are loops or audits here already.
+        Conflict: when there are loops, audits or imported data sets here already.
     """
     backend.gate.require("admin")
     with backend.database.read() as session:
@@ -68,7 +68,7 @@ def restore(path: Path, backend: Backend, progress: Progress = quiet) -> Restore
 
 
 def _refuse_occupied(connection: Connection) -> None:
-    for table, what in ((Loop, "loops"), (AuditJob, "audits")):
+    for table, what in ((Loop, "loops"), (AuditJob, "audits"), (ImportedData, "data sets")):
         count = connection.scalar(select(func.count()).select_from(table)) or 0
         if count:
             raise Conflict(f"There are {count} {what} here already, deleted ones included.", EMPTY_FIRST)
@@ -105,7 +105,7 @@ def _verify(backend: Backend, archive: Archive, progress: Progress) -> None:
         count = 0
         for row in _rows(archive, entry):
             count += 1
-            if table == Artifact.__tablename__ and row["digest"] not in there:
+            if table in (Artifact.__tablename__, ImportedData.__tablename__) and row["digest"] not in there:
                 raise BadBackup(f"The backup lacks the artifact {row['digest'][:12]}.", "Use another copy of it.")
         if count != entry.rows:
             raise BadBackup(f"The backup has {count} {table}, not {entry.rows}.", "Use another copy of it.")

@@ -21,7 +21,7 @@ STATES: dict[str, tuple[str, ...]] = {
 NOBODYS: dict[str, Any] = {"token": "", "worker": "", "heartbeat_at": None, "fraction": 0.0, "sentence": ""}
 _ID = re.compile(r"[0-9A-Za-z_\-]{1,32}")  # ids become parts of addresses and of names of cached files
 _USER = re.compile(r"[\w.@\-]{1,64}")
-_IDS = {("loops", "id"), ("audits", "id"), ("tokens", "id")}
+_IDS = {("loops", "id"), ("audits", "id"), ("tokens", "id"), ("datasets", "id")}
 _USERS = {("users", "name"), ("tokens", "user")}
 
 
@@ -44,7 +44,7 @@ def checked(table: Table, row: dict[str, Any]) -> dict[str, Any]:
             raise BadRow(f"A row of {table.name} has {str(row[name])[:60]!r} as {name}.")
     if table.name in STATES and row["state"] not in STATES[table.name]:
         raise BadRow(f"A row of {table.name} has the unknown state {row['state']!r}.")
-    if table.name == "artifacts" and not DIGEST.fullmatch(row["digest"]):
+    if table.name in ("artifacts", "datasets") and not DIGEST.fullmatch(row["digest"]):
         raise BadRow(f"An artifact is named {row['digest']!r}.")
     if table.name in ("users", "tokens") and row["role"] not in ROLES:
         raise BadRow(f"A row of {table.name} has the unknown role {row['role']!r}.")

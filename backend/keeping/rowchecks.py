@@ -12,7 +12,7 @@ from backend.keeping.backup import snapshot
 from backend.keeping.finding import Finding, some
 from backend.keeping.reviving import STATES
 from backend.store import DIGEST
-from backend.tables import Artifact, AuditJob, Base, Generation, Loop, MetricValue, Stage
+from backend.tables import Artifact, AuditJob, Base, Generation, ImportedData, Loop, MetricValue, Stage
 from core.blocks import BLOCK
 from core.config import LoopConfig
 
@@ -163,3 +163,6 @@ def _artifacts(connection: Connection) -> Iterator[Finding]:
         if not DIGEST.fullmatch(digest):
             where = f"{name!r} of generation {generation} of loop {loop}"
             yield Finding("bad_digest", where, f"No artifact can be named {digest!r}.", RESTORE)
+    for name, digest in connection.execute(select(ImportedData.name, ImportedData.digest)):
+        if not DIGEST.fullmatch(digest):
+            yield Finding("bad_digest", f"data set {name!r}", f"No artifact can be named {digest!r}.", RESTORE)

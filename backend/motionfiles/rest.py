@@ -17,6 +17,11 @@ from core.skeleton import Skeleton
 
 Array = R.Array
 
+AT_REST_RAD = 0.12  # mean joint angle of a rest pose; some exporters have their own
+REST_LEAP = 5.0  # times the usual step between frames
+SETTLED = 2.0
+LEAD_S = 0.1  # exporters blend out of the rest pose over this time at most
+
 UPRIGHT = 0.5  # cosine between a body's long axis and the vertical
 Z_TO_Y = R.rotvec_to_unitquat(np.array([-np.pi / 2, 0.0, 0.0]))
 
@@ -65,6 +70,23 @@ def standing(motion: Motion, ends: list[Array], notes: list[str]) -> tuple[Motio
         return motion, ends
     notes.append(f"The rest pose of this file is no standing body; the pose of frame {frame} was taken instead.")
     return _rezeroed(motion, ends, R.multiply(_face_front(skeleton, positions[frame]), rotations[frame]))
+
+
+def without_rest_pose(motion: Motion, notes: list[str]) -> Motion:
+    """The motion without the rest pose that exporters put before its first frame, often blended over a few frames: a
+    leap that no body can follow."""
+    rotations = motion.local_rotations_wxyz
+    if len(motion) < 8 or R.geodesic_angle(rotations[0], R.IDENTITY_WXYZ).mean() > AT_REST_RAD:
+        return motion
+    steps = R.geodesic_angle(rotations[:-1], rotations[1:]).mean(1)
+    usual = max(float(np.median(steps)), 1e-3)
+    if steps[0] < REST_LEAP * usual:
+        return motion
+    lead = min(int((steps < SETTLED * usual).argmax()) or 1, max(1, round(LEAD_S * motion.fps)))
+    notes.append(
+        f"The first {lead} frames are a rest pose that leaps to the motion, as some exporters add it; left out."
+    )
+    return replace(motion, root_position_m=motion.root_position_m[lead:], local_rotations_wxyz=rotations[lead:])
 
 
 def _is_hip(name: str) -> bool:

@@ -14,7 +14,7 @@ from core.skeleton import Skeleton
 
 WINDOW_FRAMES = 40
 WINDOW_FPS = 20.0
-WINDOW_S = (WINDOW_FRAMES - 1) / WINDOW_FPS  # from the first frame to the last
+WINDOW_S = (WINDOW_FRAMES - 1) / WINDOW_FPS  # from the first frame to the last, by default
 
 Split = Literal["train", "held-out"]
 _TRAIN, _EVALUATOR, _HELD_OUT = 0, 1, 2  # streams of random numbers, the last one per draw
@@ -31,14 +31,14 @@ class Clips(Protocol):
             where: (N,) in [0, 1), position within the class's recordings.
 
         Returns:
-            Root positions (N, WINDOW_FRAMES, 3) in metres and local rotations wxyz (N, WINDOW_FRAMES, J, 4).
+            Root positions (N, T, 3) in metres and local rotations wxyz (N, T, J, 4), T being the data set's frames.
         """
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
-    """Windows of 2 s at 20 fps, classes in turn, in canonical position and heading, float32.
+    """Windows (by default 2 s at 20 fps), classes in turn, in canonical position and heading, float32.
 
     Attributes:
         name: of the registry's entry.
@@ -48,6 +48,7 @@ class Dataset:
         card: title, source, licence, clips, seconds, split, notes; JSON-ready.
         clips: where windows are cut from.
         mirror: whether every second window (by chance) is a left-right mirror image.
+        fps, frames: of every window.
     """
 
     name: str

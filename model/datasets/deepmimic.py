@@ -169,7 +169,7 @@ def _parse(name: str, content: bytes) -> dict[str, Any]:
     return {"frames": frames, "wraps": wraps}
 
 
-def _poses(frames: Array, body: Skeleton) -> tuple[Array, Array, Array]:
+def poses_of(frames: Array, body: Skeleton) -> tuple[Array, Array, Array]:
     """Times (T,), root positions (T, 3) and local rotations wxyz (T, J, 4) of a clip's frames."""
     times = np.concatenate([[0.0], np.cumsum(frames[:-1, 0])])
     rotations = np.zeros((len(frames), body.joint_count, 4))
@@ -196,21 +196,21 @@ def whole_clips(fps: float = 30.0, seconds: float = 4.0) -> list[Motion]:
     for path in _files():
         name = path.stem.removeprefix("humanoid3d_")
         clip = _parse(name, path.read_bytes())
-        times, root, rotations = _poses(clip["frames"], body)
+        times, root, rotations = poses_of(clip["frames"], body)
         duration = float(times[-1])
         if clip["wraps"]:
             at = np.arange(round(seconds * fps)) / fps
             poses = _repeated(times, root, rotations, duration, at)
         else:
             at = np.arange(int(min(duration, seconds) * fps + 1e-6) + 1) / fps
-            poses = _sample(times, root, rotations, np.minimum(at, duration))
+            poses = interpolated(times, root, rotations, np.minimum(at, duration))
         found.append(Motion(body, *poses, fps, name))
     return found
 
 
 def _track(name: str, clip: Mapping[str, Any], body: Skeleton) -> tuple[Array, Array, float]:
     """A clip at SUBFRAMES * WINDOW_FPS, as long as its windows need, and its duration in seconds."""
-    times, root, rotations = _poses(clip["frames"], body)
+    times, root, rotations = poses_of(clip["frames"], body)
     duration = float(times[-1])
     if duration <= 0:
         raise DataMissing(f"The clip humanoid3d_{name}.txt lasts no time.", "Reinstall pybullet.")
@@ -218,7 +218,7 @@ def _track(name: str, clip: Mapping[str, Any], body: Skeleton) -> tuple[Array, A
     if not clip["wraps"]:
         latest = max(duration - WINDOW_S, 0.0) + REST_S
         at = np.arange(-REST_S, latest + WINDOW_S, 1 / rate)
-        return *_sample(times, root, rotations, np.clip(at, 0.0, duration)), duration
+        return *interpolated(times, root, rotations, np.clip(at, 0.0, duration)), duration
     at = np.arange(0.0, duration + WINDOW_S, 1 / rate)
     return *_repeated(times, root, rotations, duration, at), duration
 
@@ -228,7 +228,7 @@ def _repeated(times: Array, root: Array, rotations: Array, duration: float, at: 
     turn, move = _cycle(root, rotations)
     root, rotations = _blend_seam(times, root, rotations, turn)
     cycle = np.floor(at / duration).astype(int)
-    found_root, found_rotations = _sample(times, root, rotations, at - cycle * duration)
+    found_root, found_rotations = interpolated(times, root, rotations, at - cycle * duration)
     ahead, shift = R.IDENTITY_WXYZ, np.zeros(3)
     for k in range(1, cycle.max() + 1):
         ahead, shift = R.multiply(turn, ahead), R.rotate(turn, shift) + move
@@ -238,7 +238,8 @@ def _repeated(times: Array, root: Array, rotations: Array, duration: float, at: 
     return found_root, found_rotations
 
 
-def _sample(times: Array, root: Array, rotations: Array, at: Array) -> tuple[Array, Array]:
+def interpolated(times: Array, root: Array, rotations: Array, at: Array) -> tuple[Array, Array]:
+    """Root positions (A, 3) and rotations (A, J, 4) at the times ``at`` (A,), of frames at ``times`` (T,)."""
     left = np.clip(np.searchsorted(times, at, side="right") - 1, 0, len(times) - 2)
     weight = (at - times[left]) / (times[left + 1] - times[left])
     position = root[left] + weight[:, None] * (root[left + 1] - root[left])

@@ -19,12 +19,30 @@ from core.errors import DataMissing, InvalidConfig
 from core.rotations import Array
 from core.typedpaths import typed_path
 from model.datasets import npz_files as files
-from model.datasets.base import WINDOW_FPS, WINDOW_FRAMES, WINDOW_S, Dataset, Split, slerp_near
+from model.datasets.base import WINDOW_FPS, WINDOW_FRAMES, Dataset, Split, slerp_near
 
 SPLITS: Mapping[Split, str] = {"train": "train", "held-out": "test"}
 
 
-class NpzOptions(Options):
+class WindowOptions(Options):
+    """How windows are cut; what is left at its default is not written, so that configs of before stay what they are."""
+
+    frames: int = Field(
+        WINDOW_FRAMES, ge=20, le=196, exclude_if=lambda frames: frames == WINDOW_FRAMES, title="Frames per window",
+        description="Clips shorter than a window are left out.",
+    )  # fmt: skip
+    fps: float = Field(
+        WINDOW_FPS, ge=5, le=60, exclude_if=lambda fps: fps == WINDOW_FPS, title="Frames per second",
+        description="Of the windows; the data are interpolated.",
+    )  # fmt: skip
+
+    @property
+    def seconds(self) -> float:
+        """From a window's first frame to its last."""
+        return (self.frames - 1) / self.fps
+
+
+class NpzOptions(WindowOptions):
     path: str = Field(
         "", title="Path", description="Folder with clips.npz and index.csv, or the npz file beside its index.csv."
     )
@@ -50,8 +68,8 @@ def build(options: NpzOptions) -> Dataset:
     root, rotations, fps = files.motion(archive, arrays, skeleton)
     listed = files.read_index(index, len(root))
     _keep_subjects_apart(index, listed)
-    clips = [clip for clip in listed if (clip.stop - 1 - clip.start) / fps >= WINDOW_S]
-    actions = _actions(index, clips)
+    clips = [clip for clip in listed if (clip.stop - 1 - clip.start) / fps >= options.seconds]
+    actions = _actions(index, clips, options.seconds)
     if options.mirror and skeleton.mirror is None:
         raise InvalidConfig(
             f"The joints of {archive.name} do not pair left with right by name, so windows cannot be mirrored.",
@@ -65,7 +83,7 @@ def build(options: NpzOptions) -> Dataset:
         name="npz",
         skeleton=skeleton,
         class_names=actions,
-        digest=digest(["npz-1", content, options.mirror]),
+        digest=digest(["npz-1", content, options.mirror, *_unusual(options)]),
         card={
             "title": f"Motion capture from {archive.parent.name}/{archive.name}",
             "source": "A file of yours; see what came with it for its source.",
@@ -78,29 +96,39 @@ def build(options: NpzOptions) -> Dataset:
                 f"(subjects {train}), held-out windows from split test (subjects {test}); split val is left alone."
             ),
             "notes": [
-                f"Windows of {WINDOW_FRAMES} frames at {WINDOW_FPS:g} fps, interpolated from {fps:g} fps.",
-                f"Actions with a window in both splits only; clips under {WINDOW_S:g} s are left out.",
+                f"Windows of {options.frames} frames at {options.fps:g} fps, interpolated from {fps:g} fps.",
+                f"Actions with a window in both splits only; clips under {options.seconds:g} s are left out "
+                f"({len(listed) - len(clips)} of {len(listed)}).",
                 "Held-out subjects move differently: a perfect copy of the training set scores above the FID floor.",
             ],
         },
-        clips=_Recordings(root, rotations, fps, actions, used),
+        clips=_Recordings(root, rotations, fps, actions, used, options),
         mirror=options.mirror,
+        fps=options.fps,
+        frames=options.frames,
     )
+
+
+def _unusual(options: WindowOptions) -> list[float]:
+    """What a digest has to tell of windows that are not cut as by default."""
+    usual = (options.frames, options.fps) == (WINDOW_FRAMES, WINDOW_FPS)
+    return [] if usual else [options.frames, options.fps]
 
 
 class _Recordings:
     """Windows at any fractional start inside the index's clips."""
 
     def __init__(
-        self, root: Array, rotations: Array, fps: float, actions: Sequence[str], clips: Sequence[files.Clip]
-    ) -> None:
-        self._root, self._rotations, self._fps = root, rotations, fps
+        self, root: Array, rotations: Array, fps: float, actions: Sequence[str], clips: Sequence[files.Clip],
+        window: WindowOptions,
+    ) -> None:  # fmt: skip
+        self._root, self._rotations, self._fps, self._window = root, rotations, fps, window
         self._starts: dict[tuple[str, int], tuple[Array, Array]] = {}
         for split in SPLITS.values():
             for label, action in enumerate(actions):
                 mine = [c for c in clips if c.split == split and c.action == action]
                 first = np.array([c.start for c in mine], dtype=np.float64)
-                room = np.array([c.stop - 1 - c.start - WINDOW_S * fps for c in mine], dtype=np.float64)
+                room = np.array([c.stop - 1 - c.start - window.seconds * fps for c in mine], dtype=np.float64)
                 self._starts[split, label] = (first, np.maximum(room, 0.0))
 
     def cut(self, split: Split, labels: NDArray[np.int64], where: Array) -> tuple[Array, Array]:
@@ -112,7 +140,7 @@ class _Recordings:
             at = where[rows] * ends[-1]
             clip = np.minimum(np.searchsorted(ends, at, side="right"), len(ends) - 1)
             start[rows] = first[clip] + np.minimum(at - (ends[clip] - room[clip] - 1.0), room[clip])
-        frame = start[:, None] + np.arange(WINDOW_FRAMES) * (self._fps / WINDOW_FPS)
+        frame = start[:, None] + np.arange(self._window.frames) * (self._fps / self._window.fps)
         left = np.minimum(np.floor(frame + 1e-9).astype(np.int64), len(self._root) - 1)
         weight = (frame - left).clip(0.0).astype(np.float32)
         right = np.minimum(left + (weight > 1e-6), len(self._root) - 1)
@@ -134,12 +162,12 @@ def _keep_subjects_apart(index: Path, clips: Sequence[files.Clip]) -> None:
         )
 
 
-def _actions(index: Path, clips: Sequence[files.Clip]) -> tuple[str, ...]:
+def _actions(index: Path, clips: Sequence[files.Clip], window_s: float) -> tuple[str, ...]:
     train, test = ({c.action for c in clips if c.split == split} for split in ("train", "test"))
     actions = tuple(sorted(train & test))
     if not actions:
         raise DataMissing(
-            f"{index.name} has no action with a clip of {WINDOW_S:g} s or more in both splits, train and test.",
+            f"{index.name} has no action with a clip of {window_s:g} s or more in both splits, train and test.",
             files.LAYOUT_HINT,
         )
     return actions

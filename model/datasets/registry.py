@@ -1,7 +1,7 @@
 """Which data sets there are."""
 
 from core.protocols import Part
-from model.datasets import deepmimic, npz
+from model.datasets import deepmimic, npz, stored
 
 DATASETS: dict[str, Part] = {
     "deepmimic": Part(
@@ -15,5 +15,11 @@ DATASETS: dict[str, Part] = {
         "Clips of any skeleton from clips.npz and index.csv, split by subject as the index says.",
         npz.NpzOptions,
         npz.build,
+    ),
+    "stored": Part(
+        "Imported data set",
+        "Motion that was imported from BVH, AMASS, HumanML3D, DeepMimic or npz files; named by id.",
+        stored.StoredOptions,
+        stored.build,
     ),
 }

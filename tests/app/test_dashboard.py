@@ -8,6 +8,7 @@ import pytest
 
 from app.dashboard import build_blocks, header_markup, opened_at
 from app.pages import audit, compare, inspect, launch, loops, system
+from app.pages import data as data_page
 from app.pages.page import Page, ids_of, quiet, whole
 from backend import loops as verbs
 from backend.context import Backend
@@ -17,7 +18,7 @@ from tests.app.seeding import keep_motions, record, running, small
 
 BUILDERS: dict[str, Callable[[Backend, Any], Page]] = {
     "launch": launch.build, "loops": loops.build, "compare": compare.build, "inspect": inspect.build,
-    "audit": audit.build, "system": system.build,
+    "audit": audit.build, "data": data_page.build, "system": system.build,
 }  # fmt: skip
 
 
@@ -65,7 +66,8 @@ def test_a_refresh_sets_what_opening_sets(backend: Backend, name: str) -> None:
         "compare-group": None, "compare-stamp": "", "compare-metrics": [], "compare-log": False,
         "compare-log-x": False, "compare-theory": True,
         "inspect-mode": "one", "inspect-loop": "", "inspect-loops": [], "inspect-sample": 0, "inspect-generation": 0,
-        "inspect-start": "", "launch-cloned": "", "field-domain": "motion", "audit-chosen": "", "system-filled": "",
+        "inspect-start": "", "launch-cloned": "", "field-domain": "motion", "audit-chosen": "",
+        "data-chosen": "", "data-class": "", "data-clip": 0, "data-filled": "1",
     }  # fmt: skip
     updates = found.refresh(*(values[c.elem_id] for c in found.inputs))
     assert len(updates) == len(found.outputs)

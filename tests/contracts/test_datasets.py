@@ -1,5 +1,7 @@
-"""Laws that every data set keeps. `npz` needs a file: the CMU subset beside this repository, else it is skipped."""
+"""Laws that every data set keeps. `npz` needs a file: the CMU subset beside this repository, else it is skipped;
+`stored` is made of a few written files."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -7,16 +9,33 @@ import pytest
 
 from core.config import parse
 from core.motion import canonicalize
+from model.datasets import stored
 from model.datasets.base import Dataset
 from model.datasets.registry import DATASETS
+from tests.backend.importing.files import made, people
 
 CMU = Path(__file__).parents[3] / "shared" / "data" / "cmu"
 
 
+@pytest.fixture(scope="module")
+def imported_id(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """An imported data set of a few seconds, lent to this process."""
+    folder = tmp_path_factory.mktemp("library")
+    for name, data in made(people(folder / "raw")).files.items():
+        (folder / name).write_bytes(data)
+
+    def library(wanted: str) -> tuple[str, Path] | None:
+        return ("abc", folder) if wanted == "abc" else None
+
+    stored.lend(library)
+    yield "abc"
+    stored.take_back(library)
+
+
 @pytest.fixture(scope="module", params=list(DATASETS))
-def dataset(request: pytest.FixtureRequest) -> Dataset:
+def dataset(request: pytest.FixtureRequest, imported_id: str) -> Dataset:
     part = DATASETS[request.param]
-    options: dict[str, object] = {}
+    options: dict[str, object] = {"id": imported_id} if request.param == "stored" else {}
     if "path" in part.options.model_fields:
         if not (CMU / "clips.npz").is_file():
             pytest.skip("the CMU subset is not beside this repository")

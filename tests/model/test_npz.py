@@ -182,3 +182,18 @@ def test_cmu(cmu: Dataset) -> None:
     height = batch.world()[0][..., 1]
     assert -0.2 < height.min() and height.max() < 3
     assert "subjects 8, 11, 14, 94" in cmu.card["split"] or "subjects 8, 11" in cmu.card["split"]
+
+
+def test_windows_have_the_frames_asked_for_and_defaults_keep_their_digest(write: Writer) -> None:
+    path = write()
+    usual, longer = build(path), build(path, frames=50, fps=25.0)
+    assert usual.digest == build(path, frames=40, fps=20.0).digest != longer.digest
+    assert longer.train(2).frames == 50 and longer.held_out(2).fps == 25.0
+    assert set(parse(DATASETS["npz"].options, {"path": str(path)}).model_dump()) == {"path", "mirror"}
+
+
+def test_clips_shorter_than_a_window_are_left_out_and_counted(write: Writer) -> None:
+    rows = [*rows_of(400), {"split": "train", "action": "walk", "subject": "1", "start": 0, "stop": 30}]
+    assert any("(1 of 5)" in note for note in build(write(rows)).card["notes"])
+    with pytest.raises(DataMissing, match="of 9.75 s or more in both splits"):
+        build(write(), frames=196)

@@ -19,7 +19,16 @@ from tests.security.conftest import PASSWORD, Answer, House
 from tests.security.test_openapi import routes
 
 FORM = "application/x-www-form-urlencoded"
-REAL = {"loop_id": "", "generation": "1", "index": "0", "kind": "raw", "form": "npz", "key": "gmm", "name": "0" * 32}
+REAL = {
+    "loop_id": "",
+    "generation": "1",
+    "index": "0",
+    "kind": "raw",
+    "form": "npz",
+    "key": "gmm",
+    "name": "0" * 32,
+    "dataset_id": "0" * 16,
+}
 
 
 def address(house: House, path: str) -> str:

@@ -1,0 +1,195 @@
+"""What each format's files say is what the takes are."""
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from backend.importing import amass, bvh, deepmimic, humanml, layout, smpl
+from backend.importing.registry import IMPORTERS, importer_of
+from backend.importing.take import Reading, Take
+from backend.importing.work import Made
+from backend.motionfiles import read_motion, write_motion
+from backend.motionfiles.source import UNIT_M
+from core import rotations as R
+from core.protocols import silent
+from core.skeleton import Skeleton, forward_kinematics
+from tests.backend.importing.files import (
+    encode_humanml,
+    made,
+    people,
+    smpl_motion,
+    source_of,
+    write_amass,
+    write_bvh,
+    write_deepmimic,
+    write_humanml,
+)
+from tests.backend.walker import walker
+
+GOLDEN = Path(__file__).resolve().parents[4] / "shared" / "data" / "cmu" / "bvh_raw"
+golden = pytest.mark.skipif(not GOLDEN.is_dir(), reason="the golden BVH files are not on this machine")
+
+
+def reading() -> Reading:
+    return Reading(silent)
+
+
+def write(kind: str, folder: Path) -> Path:
+    """A folder of that format."""
+    if kind == "bvh":
+        return write_bvh(folder, {"walk_1": 10, "walk_2": 10})
+    if kind == "amass":
+        write_amass(folder / "1" / "walk_poses.npz", smpl_motion())
+    elif kind == "humanml3d":
+        write_humanml(folder, "000001", encode_humanml(smpl_motion()))
+    elif kind == "deepmimic":
+        write_deepmimic(folder / "humanoid3d_stand.txt")
+    elif kind == "motion":
+        folder.mkdir(exist_ok=True)
+        (folder / "one.npz").write_bytes(write_motion(walker(), ".npz"))
+    else:
+        folder.mkdir(exist_ok=True)
+        for name, data in made(people(folder / "raw")).files.items():
+            (folder / name).write_bytes(data)
+    return folder
+
+
+@pytest.mark.parametrize("kind", IMPORTERS)
+def test_every_format_is_recognized_and_read(kind: str, tmp_path: Path) -> None:
+    folder = write(kind, tmp_path / "x")
+    found, importer = importer_of("auto", source_of(folder))
+    assert found == kind
+    source = source_of(folder)
+    takes = [take for file in importer.files(source) for take in importer.read(source, file, reading())]
+    assert takes and all(np.isfinite(take.motion.world()[0]).all() for take in takes)
+
+
+@golden
+@pytest.mark.parametrize("path", sorted(GOLDEN.glob("*.bvh")), ids=lambda path: path.stem)
+def test_stored_frames_of_real_files_are_at_the_golden_places(path: Path) -> None:
+    take = bvh.read(source_of(GOLDEN), path.name, reading())[0]
+    files = made(path, fps=round(take.motion.fps, 6), floor=False)
+    archive = np.load(io.BytesIO(files.files["clips.npz"]))
+    dropped = len(read_motion(path)) - len(archive["root_pos"])
+    with np.load(path.with_suffix(".golden.npz"), allow_pickle=False) as expected:
+        names = [str(n) for n, end in zip(expected["names"], expected["is_end_site"], strict=True) if not end]
+        units = UNIT_M["cm" if "daz" in path.stem or "iclone" in path.stem else "cmu"]
+        world = expected["world"][:, ~expected["is_end_site"]] * units
+        frames = expected["frames"]
+    kept = [names.index(str(name)) for name in archive["joint_names"]]
+    there = frames >= dropped
+    at = frames[there] - dropped
+    assert there.any()
+    motion = take.motion
+    assert np.abs(motion.world()[0][at] - world[there][:, kept]).max() < 1e-6
+    position, rotations = archive["root_pos"][at], archive["quats"][at].astype(np.float64)
+    body = Skeleton("x", motion.skeleton.joint_names, motion.skeleton.parents, archive["offsets"])
+    stored, _ = forward_kinematics(body, position.astype(np.float64), R.normalize(rotations))
+    assert np.abs(stored - world[there][:, kept]).max() < 2e-6  # kept in float32
+
+
+def test_amass_turns_up_to_y_and_puts_the_pelvis_where_it_is(tmp_path: Path) -> None:
+    motion = smpl_motion()
+    write_amass(tmp_path / "7" / "sway_poses.npz", motion)
+    take = amass.read(source_of(tmp_path), "7/sway_poses.npz", reading())[0]
+    assert np.abs(take.motion.world()[0] - motion.world()[0]).max() < 1e-9
+    assert (take.motion.fps, take.subject) == (120.0, "7")
+    assert any("mean SMPL body" in note for note in take.notes)
+
+
+def test_amass_of_smplx_is_read_by_its_own_keys(tmp_path: Path) -> None:
+    motion = smpl_motion()
+    path = write_amass(tmp_path / "x.npz", motion)
+    with np.load(path) as plain:
+        poses = plain["poses"]
+    write_amass(
+        tmp_path / "x_stageii.npz", motion, poses=None, root_orient=poses[:, :3], pose_body=poses[:, 3:66],
+        mocap_framerate=None, mocap_frame_rate=np.array(60.0),
+    )  # fmt: skip
+    take = amass.read(source_of(tmp_path), "x_stageii.npz", reading())[0]
+    assert np.abs(take.motion.world()[0] - motion.world()[0]).max() < 1e-9
+    assert take.motion.fps == 60.0
+
+
+def test_amass_takes_a_skeleton_that_lies_beside(tmp_path: Path) -> None:
+    write_amass(tmp_path / "x.npz", smpl_motion())
+    offsets = 1.1 * smpl.MEAN_OFFSETS_M
+    (tmp_path / "skeleton.json").write_text(
+        json.dumps({"joint_names": list(smpl.JOINTS), "offsets_m": offsets.tolist()})
+    )
+    take = amass.read(source_of(tmp_path), "x.npz", reading())[0]
+    assert np.allclose(take.motion.skeleton.offsets_m, offsets)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_humanml_features_decode_to_the_positions_that_were_encoded(seed: int) -> None:
+    """The forward encoding is written by the authors' rules, apart from the decoder."""
+    motion = smpl_motion(60, seed=seed)
+    features = encode_humanml(motion)
+    wanted = motion.world()[0]
+    decoded = humanml.joint_positions(features, humanml.HUMANML)
+    distance = np.linalg.norm(wanted[:, :, None] - wanted[:, None], axis=-1)
+    assert np.abs(np.linalg.norm(decoded[:, :, None] - decoded[:, None], axis=-1) - distance).max() < 1e-9
+    path = np.linalg.norm(np.diff(wanted[:, 0], axis=0), axis=-1)
+    assert np.allclose(np.linalg.norm(np.diff(decoded[:, 0], axis=0), axis=-1), path, atol=1e-9)
+    pointing = humanml.bone_directions(features, humanml.HUMANML)
+    bones = decoded[:, 1:] - decoded[:, list(smpl.PARENTS[1:])]
+    bones /= np.linalg.norm(bones, axis=-1, keepdims=True)
+    assert np.abs(pointing[:, 1:] - bones).max() < 1e-7
+    take, off = humanml.decode(features, humanml.HUMANML, "x")
+    assert off < 1e-3
+    assert np.abs(take.world()[0] - decoded).max() < 1e-6
+
+
+def test_humanml_texts_and_splits_come_along(tmp_path: Path) -> None:
+    features = encode_humanml(smpl_motion(60))
+    texts = "a person sways#a/DET person/NOUN#0.0#0.0\nsomeone sways#x#0.0#0.0\nthe end#x#1.0#2.5\n"
+    write_humanml(tmp_path, "000001", features, texts)
+    (tmp_path / "test.txt").write_text("000001\n")
+    takes = humanml.read(source_of(tmp_path), "new_joint_vecs/000001.npy", reading())
+    assert [(take.texts, len(take.motion), take.split) for take in takes] == [
+        (("a person sways", "someone sways"), 60, "test"), (("the end",), 30, "test"),
+    ]  # fmt: skip
+
+
+def test_normalised_humanml_features_are_brought_back_by_mean_and_std(tmp_path: Path) -> None:
+    features = encode_humanml(smpl_motion())
+    mean, std = features.mean(0), features.std(0) + 0.3
+    write_humanml(tmp_path, "000001", (features - mean) / std)
+    np.save(tmp_path / "Mean.npy", mean)
+    np.save(tmp_path / "Std.npy", std)
+    take = humanml.read(source_of(tmp_path), "new_joint_vecs/000001.npy", reading())[0]
+    assert np.abs(take.motion.world()[0] - humanml.joint_positions(features, humanml.HUMANML)).max() < 1e-3
+
+
+def test_deepmimic_frames_become_even(tmp_path: Path) -> None:
+    path = write_deepmimic(tmp_path / "humanoid3d_stand.txt")
+    take = deepmimic.read(source_of(tmp_path), path.name, reading())[0]
+    assert (take.label, take.motion.fps) == ("stand", 30.0)
+    assert np.allclose(np.diff(take.motion.root_position_m[:, 0]), 0.01 * (1 / 30) / 0.0334, atol=1e-9)
+
+
+def rows(made_one: Made) -> list[list[bytes]]:
+    """The index without the last column, which says how far takes were raised."""
+    return [line.split(b",")[:-1] for line in made_one.files["index.csv"].splitlines()]
+
+
+def test_our_own_layout_comes_back_equal(tmp_path: Path) -> None:
+    first = made(people(tmp_path / "raw"), name="x")
+    for name, data in first.files.items():
+        (tmp_path / name).write_bytes(data)
+    again = made(tmp_path / "clips.npz", name="x")
+    takes: list[Take] = layout.read(source_of(tmp_path), "clips.npz", reading())
+    assert len(takes) == 10 and {take.label for take in takes} == {"walk", "run"}
+    assert rows(again) == rows(first)
+    with np.load(io.BytesIO(first.files["clips.npz"])) as a, np.load(io.BytesIO(again.files["clips.npz"])) as b:
+        assert np.abs(a["root_pos"] - b["root_pos"]).max() < 1e-6
+        assert np.abs(a["quats"] - b["quats"]).max() < 1e-6
+
+
+def test_the_same_files_give_the_same_bytes(tmp_path: Path) -> None:
+    people(tmp_path)
+    assert made(tmp_path, name="x").files == made(tmp_path, name="x").files
