@@ -72,9 +72,7 @@ def test_the_strips_stand_below_the_curve_on_its_abscissa(backend: Backend) -> N
 
 
 def test_noise_that_lines_share_is_drawn_once(backend: Backend) -> None:
-    views = [
-        judged(backend, loops.launch(backend, small(n=n), name=str(n)), artefacts=True, last=1) for n in (64, 72)
-    ]
+    views = [judged(backend, loops.launch(backend, small(n=n), name=str(n)), artefacts=True, last=1) for n in (64, 72)]
     chart, doubts = drawn(backend, group_loops(views))
     assert len(doubts.bands("fid")) == 1
     (band,) = (s for s in chart["layout"]["shapes"] if s["name"] == "noise of generation 0" and s["type"] == "rect"
