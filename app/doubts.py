@@ -12,7 +12,6 @@ from backend.drift import NEEDED, Band, Drift, Setting, drift_of
 
 if TYPE_CHECKING:
     from backend.measures import Doubt
-    from backend.views import LoopView
 
 MOST_BANDS = 3  # in one chart
 
@@ -69,17 +68,8 @@ def verdicts(
         # The last generation that every seed has reached.
         last = min(int(series.generations[series.count == len(group.loops)].max()) for series in known.values())
         now = {name: float(at.mean[0]) for name, series in known.items() if (at := series.at(last)) is not None}
-        drift = drift_of(last, now, doubts.noise[group.title], setting_of(group.loops), floor)
+        setting = Setting.of([view.config for view in group.loops])
+        drift = drift_of(last, now, doubts.noise[group.title], setting, floor)
         if drift is not None:
             found[group.title] = drift
     return found
-
-
-def setting_of(loops: "Sequence[LoopView]") -> Setting:
-    """What decides which cures are left; of several loops, where any of them has it."""
-    configs = [view.config for view in loops]
-    return Setting(
-        guided=any(c["policy"]["kind"] != "real" and c["sampling"]["guidance_synthesis"] > 1 for c in configs),
-        keeps_real=all(c["policy"]["kind"] != "replace" for c in configs),
-        corrects=any(c["corrector"]["kind"] != "none" for c in configs),
-    )

@@ -10,7 +10,7 @@ from app.plotlines import Line, mean_trace, noise_lines
 from app.series import Curves, series_of
 from backend.drift import Drift
 
-STRIP_PX, TITLE_PX = 40, 20
+STRIP_PX, TITLE_PX = 40, 24
 STRIPS = (("mode_share", "modes in use, share of real"), ("validity_share", "artefacts, share of FID above its floor"))
 MOST_SENTENCES = 6
 DRAWN_FROM = ("fid_snapped", "multimodality", *(name for name, _ in STRIPS))

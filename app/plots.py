@@ -35,6 +35,7 @@ __all__ = ["BANDS", "Curves", "Floors", "Look", "apart", "log_ticks", "samples_m
 
 MOST_LABELS = 13  # names that fit beside a chart
 MOST_THEORY_LABELS = 6
+NOISE_WORDS = "Between the dotted lines one more draw of samples from generation 0 would lie with a chance of 95 %."
 DIRECTIONS = {
     "lower": "lower is better",
     "higher": "higher is better",
@@ -120,13 +121,12 @@ def _chart(
     ids = digest(sorted(view.id for line in lines for view in line.group.loops))
     longest = max([len(label["text"]) for label in labels], default=0)
     title, subtitle = _words(metric, groups, floor, look.log and not logarithmic, look)
-    subtitle += "; noise of generation 0 dotted" if noise else ""
     caveat = doubts.caveats.get(metric.name, "")
-    subtitle = f"too few samples; {subtitle}" if caveat else subtitle
+    subtitle = f"{'too few samples; ' if caveat else ''}{subtitle}{'; noise dotted' if noise else ''}"
     subtitle += f"; {crowd_words(len(lines))}" if crowd else ""
     return {
         "key": metric.name, "title": title, "subtitle": subtitle, "data": data,
-        "info": f"{metric.description} {caveat}" if caveat else metric.description,
+        "info": " ".join(filter(None, [metric.description, NOISE_WORDS if noise else "", caveat])),
         "layout": {
             "height": PLOT_HEIGHT_PX + 46,
             "margin": {"l": 46, "r": min(122, 16 + 7 * min(longest, 16)), "t": 12, "b": 34},

@@ -10,7 +10,11 @@ cure.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    from backend.context import Backend
+    from backend.views import LoopView
 
 CHANCE = 0.95
 
@@ -47,6 +51,15 @@ class Setting:
     keeps_real: bool
     corrects: bool
 
+    @classmethod
+    def of(cls, configs: Sequence[Mapping[str, Any]]) -> "Setting":
+        """Of one line's loops, as plain configs: what holds for any of them."""
+        return cls(
+            guided=any(c["policy"]["kind"] != "real" and c["sampling"]["guidance_synthesis"] > 1 for c in configs),
+            keeps_real=all(c["policy"]["kind"] != "replace" for c in configs),
+            corrects=any(c["corrector"]["kind"] != "none" for c in configs),
+        )
+
 
 @dataclass(frozen=True)
 class Drift:
@@ -61,6 +74,19 @@ class Drift:
     verdict: Verdict
     sentence: str
     detail: str
+
+
+def drift_of_loop(backend: "Backend", view: "LoopView") -> Drift | None:
+    """The verdict on a loop's last generation; None where it cannot be told."""
+    from backend import measures
+
+    doubt = measures.doubts(backend, [view.id]).get(view.id)
+    if doubt is None:
+        return None
+    floor = measures.floor(backend, view.id).get("fid")
+    return drift_of(
+        view.generation, view.latest, doubt.noise, Setting.of([view.config]), fmean(floor) if floor else None
+    )
 
 
 def drift_of(
@@ -86,7 +112,7 @@ def drift_of(
     snapping = (
         f"snapping every motion to its nearest real one would bring FID from {_n(fid)} to {_n(now['fid_snapped'])}"
     )
-    in_use = f"{_percent(now['mode_share'])} of the modes that real data use are in use"
+    in_use = f"{_percent(now['mode_share'])} of those that real data use are in use"
     detail = (
         f"FID {_n(fid)}, generation 0 {_range(usual['fid'])}; of it artefacts {_n(artefacts)}, generation 0 "
         f"{_range(usual['artefacts'])}; modes in use {_percent(now['mode_share'])}, generation 0 "

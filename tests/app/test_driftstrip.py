@@ -1,5 +1,7 @@
 """What drifts, under the FID curve: strips on its abscissa, the noise of generation 0, one sentence per line."""
 
+import json
+from html import unescape
 from typing import Any
 
 import pytest
@@ -8,9 +10,12 @@ from app.doubts import NO_DOUBTS, Doubts, doubts_of, verdicts
 from app.driftstrip import MOST_SENTENCES, with_strip
 from app.groups import Group, group_loops
 from app.pages.finals import finals_table
+from app.pages.looprows import loop_detail
 from app.plots import small_multiples
 from backend import loops, measures
 from backend.context import Backend
+from backend.drift import drift_of_loop
+from backend.exports import export
 from backend.presets import launch_preset
 from backend.tables import Artifact, MetricValue
 from backend.views import LoopView
@@ -78,7 +83,7 @@ def test_noise_that_lines_share_is_drawn_once(backend: Backend) -> None:
     (band,) = (s for s in chart["layout"]["shapes"] if s["name"] == "noise of generation 0" and s["type"] == "rect"
                and s["yref"] == "y")  # fmt: skip
     assert band["y0"] < min(NOISE["fid"]) and band["y1"] > max(NOISE["fid"])
-    assert "noise of generation 0 dotted" in chart["subtitle"]
+    assert "noise dotted" in chart["subtitle"] and "generation 0" in chart["info"]
 
 
 def test_seeds_are_judged_by_their_mean(backend: Backend) -> None:
@@ -121,3 +126,16 @@ def test_a_metric_of_too_few_samples_says_so_in_chart_and_table(backend: Backend
     html = finals_table(groups, curves, FLOOR, shown, doubts=doubts)
     assert f"FID: {CAVEAT}" in html and html.count("too few samples") == 2  # at the head and at the sentence
     assert "too few samples" not in finals_table(groups, curves, FLOOR, shown)
+
+
+def test_the_sentence_is_in_the_loops_row_and_in_its_file(backend: Backend) -> None:
+    view = judged(backend, loops.launch(backend, small(), name="a"), artefacts=False)
+    found = drift_of_loop(backend, view)
+    assert found is not None and found.verdict == "modes" and found.generation == 3
+    assert found.sentence in unescape(loop_detail(view, loops.generations(backend, view.id), [], found))
+    told = json.loads(export(backend, view.id, "json"))
+    assert told["drift"]["sentence"] == found.sentence
+    assert told["noise"] == NOISE and told["caveats"] == {"fid": CAVEAT}
+    assert "metric.mode_share" in export(backend, view.id, "csv").decode().splitlines()[0]
+    old = record(backend, loops.launch(backend, small(n=90), name="old"), 1)
+    assert drift_of_loop(backend, old) is None and "drift" not in json.loads(export(backend, old.id, "json"))
