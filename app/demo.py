@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from backend.views import LoopView
 
 ENDED = ("done", "failed", "cancelled", "stopped")
+TOLD = ("fid", "multimodality", "mode_share", "recall", "coverage", "penetration", "skate", "jerk")
+"""Metrics of motion that a table in a terminal has room for; ``--json`` gives all."""
 POLL_S = 0.5
 SILENT_S = 60.0  # without any change before the person is told where the logs are
 
@@ -25,6 +27,7 @@ def run_demo(settings: "Settings", key: str, *, again: bool, as_json: bool) -> i
         LoopscopeError: when nothing can be started.
     """
     from backend import presets
+    from backend.drift import drift_of_loop
 
     title = presets.preset(key).title
     began = time.perf_counter()
@@ -32,11 +35,14 @@ def run_demo(settings: "Settings", key: str, *, again: bool, as_json: bool) -> i
         backend, _, ended,
     ):  # fmt: skip
         seconds = round(time.perf_counter() - began, 1)
+        drifts = [(view.name, found.sentence) for view in ended if (found := drift_of_loop(backend, view)) is not None]
         answer = {"loops": [_told(backend, view) for view in ended], "seconds": seconds}
     if as_json:
         console.print_json(answer)
     else:
         _print_table(title, ended, seconds)
+        for name, sentence in drifts:
+            console.say(f"{name}: {sentence}")
     return 0 if all(view.state == "done" for view in ended) else 1
 
 
@@ -112,7 +118,8 @@ def _told(backend: "Backend", view: "LoopView") -> dict[str, Any]:
 
 
 def _print_table(title: str, views: "Sequence[LoopView]", seconds: float) -> None:
-    names = list(dict.fromkeys(name for view in views for name in view.latest))
+    measured = dict.fromkeys(name for view in views for name in view.latest)
+    names = [name for name in measured if name in TOLD] or list(measured)
     rows = [
         (view.name, view.state, view.generation, *(console.number(view.latest.get(name)) for name in names))
         for view in views

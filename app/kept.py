@@ -10,6 +10,7 @@ from backend.measures import Points
 
 if TYPE_CHECKING:
     from backend.context import Backend
+    from backend.measures import Doubt
     from backend.roster import Entry
     from backend.views import LoopView
 
@@ -28,6 +29,7 @@ class Keeper:
         self._views: dict[str, LoopView] = {}
         self._curves: dict[str, tuple[int, dict[str, Points | None]]] = {}
         self._names: dict[str, tuple[int, frozenset[str]]] = {}
+        self._doubts: dict[str, Doubt | None] = {}
         self._values = 0
         self._traces = TraceKeeper()
         self._lock = Lock()
@@ -77,6 +79,16 @@ class Keeper:
                 found[view.id] = {name: known for name in wanted if (known := kept[1][name]) is not None}
             while self._curves and (self._values > self._most_values or len(self._curves) > self._most_loops):
                 self._drop(next(iter(self._curves)))
+        return found
+
+    def doubts(self, backend: "Backend", views: "Sequence[LoopView]") -> "dict[str, Doubt]":
+        """Of the loops that say how far their numbers are to be trusted; said once, with generation 0."""
+        with self._lock:
+            old = [v.id for v in views if v.generation >= 0 and v.id not in self._doubts]
+            read = measures.doubts(backend, old) if old else {}
+            self._doubts |= {loop_id: read.get(loop_id) for loop_id in old}
+            found = {v.id: known for v in views if (known := self._doubts.get(v.id)) is not None}
+            self._forget(self._doubts, max(self._most_loops, len(views)))
         return found
 
     def traces(self, backend: "Backend", views: "Sequence[LoopView]") -> Traces:

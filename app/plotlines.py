@@ -182,6 +182,19 @@ def floor_band(low: float, high: float) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def noise_lines(low: float, high: float, axis: str = "y") -> list[dict[str, Any]]:
+    """Between dotted lines: where one more draw from generation 0 would lie."""
+    edge = {
+        "type": "line", "xref": "paper", "x0": 0, "x1": 1, "yref": axis, "layer": "below",
+        "line": {"color": "#6B7280", "width": 1, "dash": "dot"}, "opacity": 0.7, "name": "noise of generation 0",
+    }  # fmt: skip
+    fill = {
+        "type": "rect", "xref": "paper", "x0": 0, "x1": 1, "yref": axis, "y0": low, "y1": high, "layer": "below",
+        "line": {"width": 0}, "fillcolor": "#6B7280", "opacity": 0.07, "name": "noise of generation 0",
+    }  # fmt: skip
+    return [fill, *(edge | {"y0": end, "y1": end} for end in (low, high))]
+
+
 def short(title: str) -> str:
     return title if len(title) <= 16 else title[:15] + "…"
 

@@ -6,6 +6,7 @@ from math import isfinite, log10
 from statistics import fmean
 from typing import Any
 
+from app.doubts import NO_DOUBTS, Doubts
 from app.groups import Group
 from app.markup import number
 from app.overlay import NOTHING, Drawn, Overlay
@@ -18,6 +19,7 @@ from app.plotlines import (
     floor_band,
     floor_line,
     mean_trace,
+    noise_lines,
     seed_traces,
     theory_label,
     theory_trace,
@@ -33,6 +35,7 @@ __all__ = ["BANDS", "Curves", "Floors", "Look", "apart", "log_ticks", "samples_m
 
 MOST_LABELS = 13  # names that fit beside a chart
 MOST_THEORY_LABELS = 6
+NOISE_WORDS = "Between the dotted lines one more draw of samples from generation 0 would lie with a chance of 95 %."
 DIRECTIONS = {
     "lower": "lower is better",
     "higher": "higher is better",
@@ -60,6 +63,7 @@ def small_multiples(
     log_x: bool = False,
     traces: Traces | None = None,
     overlay: Overlay = NOTHING,
+    doubts: Doubts = NO_DOUBTS,
 ) -> dict[str, Any]:
     """Value of the charts component: one chart for each metric that any loop has.
 
@@ -68,6 +72,7 @@ def small_multiples(
         log: logarithmic axes wherever all values are positive.
         traces: values of the seeds that ran at once, where loops have several.
         overlay: theory to draw over the lines.
+        doubts: noise of generation 0, drawn as a dotted band, and of what too few samples were measured.
     """
     look = Look(log, band if band in BANDS else "min-max", log_x)
     charts = []
@@ -75,7 +80,8 @@ def small_multiples(
         found = [(group, series_of(group, curves, metric.name, traces)) for group in groups]
         lines = [Line(group, series, look.band) for group, series in found if series is not None]
         if lines:
-            charts.append(_chart(metric, groups, lines, floors.get(metric.name, ()), overlay.of(metric.name), look))
+            told = overlay.of(metric.name)
+            charts.append(_chart(metric, groups, lines, floors.get(metric.name, ()), told, look, doubts))
     return {"charts": charts, "empty": "No generation is recorded yet. Curves appear with the first one."}
 
 
@@ -91,10 +97,13 @@ def _chart(
     floor: Sequence[float],
     theory: Sequence[Drawn],
     look: Look,
+    doubts: Doubts,
 ) -> dict[str, Any]:
+    noise = doubts.bands(metric.name)
     values = [value for line in lines for value in line.extremes()] + [v for v in floor if isfinite(v)]
     logarithmic = look.log and min(values) > 0
-    low, high = value_range(values + _theory_values(theory, values, logarithmic), logarithmic)
+    edges = [end for band in noise for end in (band.low, band.high) if end > 0 or not logarithmic]
+    low, high = value_range(values + edges + _theory_values(theory, values, logarithmic), logarithmic)
     last = max(int(line.series.generations[-1]) for line in lines)
     shift = 1 if look.log_x else 0
     data: list[dict[str, Any]] = []
@@ -107,13 +116,17 @@ def _chart(
     data += [theory_trace(drawn, shift, 10.0 ** (high + 1) if logarithmic else 10 * max(high, 0.0)) for drawn in theory]
     shapes = [floor_line(fmean(floor))] if floor else []
     shapes += [floor_band(min(floor), max(floor))] if len(floor) > 1 else []
+    shapes += [shape for band in noise for shape in noise_lines(_above(band.low, low, logarithmic), band.high)]
     labels = _labels([] if crowd else lines, theory, shift, low, high, logarithmic)
     ids = digest(sorted(view.id for line in lines for view in line.group.loops))
     longest = max([len(label["text"]) for label in labels], default=0)
     title, subtitle = _words(metric, groups, floor, look.log and not logarithmic, look)
+    caveat = doubts.caveats.get(metric.name, "")
+    subtitle = f"{'too few samples; ' if caveat else ''}{subtitle}{'; noise dotted' if noise else ''}"
     subtitle += f"; {crowd_words(len(lines))}" if crowd else ""
     return {
-        "key": metric.name, "title": title, "subtitle": subtitle, "info": metric.description, "data": data,
+        "key": metric.name, "title": title, "subtitle": subtitle, "data": data,
+        "info": " ".join(filter(None, [metric.description, NOISE_WORDS if noise else "", caveat])),
         "layout": {
             "height": PLOT_HEIGHT_PX + 46,
             "margin": {"l": 46, "r": min(122, 16 + 7 * min(longest, 16)), "t": 12, "b": 34},
@@ -127,6 +140,11 @@ def _chart(
             "uirevision": "|".join([metric.name, str(logarithmic), str(look.log_x), ids]),
         },
     }  # fmt: skip
+
+
+def _above(value: float, low: float, logarithmic: bool) -> float:
+    """A band's lower end, on a logarithmic axis not below the axis."""
+    return max(value, 10.0**low) if logarithmic else value
 
 
 def _theory_values(theory: Sequence[Drawn], values: Sequence[float], logarithmic: bool) -> list[float]:

@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from backend.context import Backend
+    from backend.drift import Drift
+    from backend.measures import Doubt
     from backend.views import GenerationView, LoopView
 
 Form = Literal["json", "csv"]
@@ -14,11 +17,21 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uf
 """Of what spreadsheets take for a formula; the last four are = + - @ in full width."""
 
 
-def export_json(loop: "LoopView", generations: "list[GenerationView]", floor: dict[str, list[float]]) -> dict[str, Any]:
-    """Configuration, state, metrics of every generation, and the floor that they are to be read against."""
+def export_json(
+    loop: "LoopView",
+    generations: "list[GenerationView]",
+    floor: dict[str, list[float]],
+    doubt: "Doubt | None" = None,
+    drift: "Drift | None" = None,
+) -> dict[str, Any]:
+    """Configuration, state, metrics of every generation, the floor that they are to be read against, and, where it is
+    known, their noise at generation 0, what too few samples were measured for, and what has drifted."""
+    told = {"noise": doubt.noise, "caveats": doubt.caveats} if doubt is not None else {}
     return {
         "loop": loop.model_dump(mode="json", include={"id", "name", "group", "arm", "state", "config", "created_at"}),
         "floor": floor,
+        **told,
+        **({"drift": asdict(drift)} if drift is not None else {}),
         "generations": [generation.model_dump(mode="json") for generation in generations],
     }
 
@@ -62,12 +75,15 @@ def export(backend: "Backend", loop_id: str, form: Form) -> bytes:
         NotFound: when there is no such loop.
     """
     from backend import loops, measures
+    from backend.drift import drift_of_loop
 
     loop, generations = loops.show_loop(backend, loop_id), loops.generations(backend, loop_id)
     if form == "csv":
         return export_csv(loop, generations).encode()
     floor = measures.floor(backend, loop_id) if generations else {}
-    return json.dumps(export_json(loop, generations, floor), indent=1).encode()
+    doubt = measures.doubts(backend, [loop_id]).get(loop_id)
+    drift = drift_of_loop(backend, loop) if generations else None
+    return json.dumps(export_json(loop, generations, floor, doubt, drift), indent=1).encode()
 
 
 def _prefixed(prefix: str, values: Any) -> dict[str, Any]:

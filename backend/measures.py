@@ -5,6 +5,7 @@ array per loop, by an index that holds all that is asked for; nothing is sampled
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,19 @@ from backend.context import Backend
 from backend.journal import get_loop
 from backend.tables import Artifact, Loop, MetricValue, TraceValue, driver_rows
 from core.blocks import BLOCK
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """How far a loop's numbers are to be trusted.
+
+    Attributes:
+        noise: metric -> the values of several draws from generation 0, the one that was recorded first.
+        caveats: metric -> why too few samples were measured for it.
+    """
+
+    noise: dict[str, list[float]]
+    caveats: dict[str, str]
 
 
 def floor(backend: Backend, loop_id: str) -> dict[str, list[float]]:
@@ -46,6 +60,25 @@ def first_floor(backend: Backend, loop_ids: Sequence[str]) -> dict[str, list[flo
                 if loop_id in known:
                     return dict(known[loop_id])
     return {}
+
+
+def doubts(backend: Backend, loop_ids: Sequence[str]) -> dict[str, Doubt]:
+    """What is known of the numbers of those loops that say so: older loops, and domains without it, are left out."""
+    table = Artifact.__table__.c
+    with backend.database.read() as session:
+        rows = session.execute(
+            select(table.loop_id, table.facts).where(
+                table.loop_id.in_(loop_ids), table.generation == 0, table.name == "metrics"
+            )
+        ).all()
+    return {
+        loop_id: Doubt(
+            {name: [float(v) for v in values if v is not None] for name, values in facts["noise"].items()},
+            dict(facts.get("caveats", {})),
+        )
+        for loop_id, facts in rows
+        if facts.get("noise")
+    }  # fmt: skip
 
 
 FLOORS_AT_ONCE = 20

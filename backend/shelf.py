@@ -15,7 +15,7 @@ from core.blocks import BLOCK
 from core.errors import DataMissing
 from core.records import Item
 
-FACTS = ("counts", "training", "metrics", "output", "floor", "index")
+FACTS = ("counts", "training", "metrics", "output", "floor", "noise", "caveats", "index")
 """The part of an item's meta that SQL keeps too: small, and read by views."""
 
 RECENT = Recent(8)  # by digest, so stale entries cannot be: content does not change

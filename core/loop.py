@@ -17,7 +17,7 @@ import numpy as np
 from core.config import LoopConfig, digest
 from core.draws import for_the_eye
 from core.policies import Policy, compose
-from core.protocols import Corrections, Corrector, Domain, Memo, Reference, Shelf, Tick, cost_of, silent
+from core.protocols import Corrections, Corrector, Domain, Doubter, Memo, Reference, Shelf, Tick, cost_of, silent
 from core.records import GenerationRecord, Item, Outcome, count_statuses, usable
 from core.redraw import redraw_rejected
 from core.seeds import seed_for
@@ -77,9 +77,8 @@ def learn(run: Run, t: int, part: int = 0) -> None:
     config, generator = run.config, run.domain.generator()
     real = run.domain.real(config.n)
     if t == 0:
-        key = digest([run.domain.digest, config.n, *_parts_of_generation_zero(config)])
         checkpoint = run.memo.get(
-            f"generation-0-{key}",
+            f"generation-0-{_name_of_generation_zero(run)}",
             lambda: generator.fit(
                 real, start=None, scratch=False, steps=config.training.initial_steps,
                 seed=run.seed(0, "learn"), tick=run.tick,
@@ -175,21 +174,14 @@ def panel(run: Run, t: int, part: int = 0) -> None:
 
 
 def evaluate(run: Run, t: int, part: int = 0) -> None:
-    """Measure generation t on fresh samples, drawn with the evaluation's guidance, against held-out real data."""
+    """Measure generation t on fresh samples, drawn with the evaluation's guidance, against held-out real data.
+
+    Generation 0 is drawn a few times more: how its metrics vary is the noise that later drift is held against.
+    """
     del part
     config = run.config
     judge = run.domain.evaluator(run.tick)
-    samples = run.domain.generator().sample(
-        run.shelf.load(t, "model"),
-        _balanced_labels(run.domain.real(config.n).labels, config.evaluation.samples),
-        guidance=config.sampling.guidance_evaluation,
-        seed=run.seed(t, "evaluate"),
-        tick=run.tick,
-    )
-    outcomes: tuple[Outcome, ...] = ()
-    if run.corrector is not None and config.correction.where in ("output", "both"):
-        corrections = run.corrector.correct(samples, seed=run.seed(t, "evaluate-correct"), tick=run.tick)
-        samples, outcomes = corrections.samples, corrections.outcomes
+    samples, outcomes = _measured_samples(run, t)
     model = run.shelf.load(t, "model")
     measured = {name: np.asarray(value, np.float64) for name, value in judge.measure(samples, model).items()}
     tails = judge.tails(samples, model)
@@ -203,6 +195,11 @@ def evaluate(run: Run, t: int, part: int = 0) -> None:
         meta["traces"] = {name: values.tolist() for name, values in measured.items() if values.ndim}
     if t == 0:
         meta["floor"] = judge.floor(config.evaluation.samples)
+        if isinstance(judge, Doubter):
+            name = digest([_name_of_generation_zero(run), *_parts_of_measured_samples(config)])
+            again = judge.noise(name, lambda k: _measured_samples(run, 0, draw=k)[0], run.tick)
+            meta["noise"] = {name: [meta["metrics"][name], *values] for name, values in again.items()}
+            meta["caveats"] = judge.caveats(config.evaluation.samples)
     pictured = tails.as_item() if tails is not None else Item()
     run.shelf.save(t, "metrics", Item(pictured.arrays, meta | pictured.meta))
 
@@ -265,6 +262,23 @@ def record_of(shelf: Shelf, t: int, seconds: Mapping[str, float]) -> GenerationR
     """Generation t's record from what its stages left on the shelf."""
     model, judged = shelf.load(t, "model").meta, shelf.load(t, "metrics").meta
     return GenerationRecord(t, judged["metrics"], model["counts"], model["training"], seconds)
+
+
+def _measured_samples(run: Run, t: int, draw: int = 0) -> tuple[Any, tuple[Outcome, ...]]:
+    """What generation t is measured on, corrected where the output is, and what correcting did; a fresh draw for every
+    ``draw``."""
+    config = run.config
+    samples = run.domain.generator().sample(
+        run.shelf.load(t, "model"),
+        _balanced_labels(run.domain.real(config.n).labels, config.evaluation.samples),
+        guidance=config.sampling.guidance_evaluation,
+        seed=run.seed(t, "evaluate", draw),
+        tick=run.tick,
+    )
+    if run.corrector is None or config.correction.where not in ("output", "both"):
+        return samples, ()
+    corrections = run.corrector.correct(samples, seed=run.seed(t, "evaluate-correct", draw), tick=run.tick)
+    return corrections.samples, corrections.outcomes
 
 
 def _nearest_real(distance: np.ndarray, labels: np.ndarray, real_labels: np.ndarray) -> np.ndarray:
@@ -335,6 +349,18 @@ def _panel_labels(real_labels: np.ndarray, count: int) -> np.ndarray:
         return _balanced_labels(real_labels, count)
     spread: np.ndarray = classes[np.linspace(0, len(classes) - 1, count).round().astype(int)]
     return spread
+
+
+def _name_of_generation_zero(run: Run) -> str:
+    """Loops that begin alike have it in common."""
+    return digest([run.domain.digest, run.config.n, *_parts_of_generation_zero(run.config)])
+
+
+def _parts_of_measured_samples(config: LoopConfig) -> list[Any]:
+    """What shapes the samples that are measured, beside the checkpoint."""
+    sampling = config.sampling.model_dump(mode="json", exclude={"guidance_synthesis"})
+    at_output = config.correction.where in ("output", "both")
+    return [sampling, config.evaluation.samples, config.corrector.model_dump(mode="json") if at_output else None]
 
 
 def _parts_of_generation_zero(config: LoopConfig) -> list[Any]:

@@ -239,3 +239,16 @@ def joint_distances(batch: MotionBatch, others: MotionBatch) -> NDArray[np.float
     """(N, M) mean joint distances in metres between canonical windows."""
     a, b = (canonicalize(each).world()[0].astype(np.float32) for each in (batch, others))
     return np.stack([np.linalg.norm(b - motion, axis=-1).mean((1, 2)) for motion in a]).astype(np.float64)
+
+
+def nearest_of_class(batch: MotionBatch, others: MotionBatch) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """(N,) index of each window's nearest other one of its class (of any class where there is none), and its mean joint
+    distance in metres, both windows canonical."""
+    nearest, distance_m = np.empty(len(batch), np.int64), np.empty(len(batch))
+    for label in np.unique(batch.labels):
+        rows, columns = np.flatnonzero(batch.labels == label), np.flatnonzero(others.labels == label)
+        if not len(columns):
+            columns = np.arange(len(others))
+        found = joint_distances(batch.take(rows), others.take(columns))
+        nearest[rows], distance_m[rows] = columns[found.argmin(1)], found.min(1)
+    return nearest, distance_m

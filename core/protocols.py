@@ -141,6 +141,24 @@ class Evaluator(Protocol):
         ...
 
 
+@runtime_checkable
+class Doubter(Protocol):
+    """An evaluator that can say how far its own numbers are to be trusted."""
+
+    def noise(self, name: str, draw: Callable[[int], Any], tick: Tick = silent) -> dict[str, list[float]]:
+        """How metrics vary between draws from one generator: a few further draws per name, measured once per ``name``.
+
+        Args:
+            name: of the generator and all that shapes its draws.
+            draw: the k-th draw, k = 1, 2, ...
+        """
+        ...
+
+    def caveats(self, count: int) -> dict[str, str]:
+        """A sentence for each metric that ``count`` samples are too few for."""
+        ...
+
+
 class Domain(Protocol):
     """A kind of data with its real samples, generator and judge."""
 

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict
 
 from core import rotations as R
 from core.errors import InvalidMotion
-from core.motion import MotionBatch, joint_distances
+from core.motion import MotionBatch, nearest_of_class
 from core.protocols import Corrections, Corrector, Tick, silent
 from core.records import count_statuses, usable
 from corrector.findings import findings
@@ -185,14 +185,7 @@ def inputs_of(held_out: MotionBatch, perturbations: Sequence[str], seed: int) ->
 def snapped(samples: MotionBatch, real: MotionBatch) -> MotionBatch:
     """Every window replaced by the nearest real one of its class (of any class where there is none), by mean joint
     distance between canonical windows: the most that making single motions valid can give."""
-    nearest = np.empty(len(samples), dtype=np.int64)
-    for label in np.unique(samples.labels):
-        rows, columns = np.flatnonzero(samples.labels == label), np.flatnonzero(real.labels == label)
-        if not len(columns):
-            columns = np.arange(len(real))
-        distance = joint_distances(samples.take(rows), real.take(columns))
-        nearest[rows] = columns[distance.argmin(1)]
-    return real.take(nearest)
+    return real.take(nearest_of_class(samples, real)[0])
 
 
 def _effect(

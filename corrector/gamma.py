@@ -24,6 +24,8 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict
 
+from core.discrepancy import Discrepancy, Distance
+
 Features = NDArray[np.float64]
 
 CERTAIN = 3.0
@@ -48,49 +50,23 @@ class Gamma(BaseModel):
     words: str
 
 
-@dataclass(frozen=True)
-class Distance:
-    """Energy distance to the reference, unbiased (it may be negative), and its standard error."""
-
-    value: float
-    error: float
-
-
 @dataclass(frozen=True, eq=False)
 class Embedding:
-    """The reference's standardised features (M, F), what standardised them (F,), and the mean of the kernel between two
-    different ones of them."""
+    """What standardises features, mean (F,) and scale (F,), and the reference so standardised."""
 
-    reference: Features
     mean: Features
     scale: Features
-    own: float
+    standard: Discrepancy
 
     @classmethod
     def of(cls, reference: Features) -> "Embedding":
         mean, scale = reference.mean(0), reference.std(0)
         scale = np.where(scale > 1e-9 * scale.max(), scale, 1.0)  # a feature that never varies
-        standard = (reference - mean) / scale
-        between = kernel(standard, standard)
-        np.fill_diagonal(between, 0.0)
-        count = len(reference)
-        return cls(standard, mean, scale, float(between.sum() / (count * (count - 1))))
+        return cls(mean, scale, Discrepancy.of((reference - mean) / scale, kernel))
 
     def distance(self, features: Features) -> Distance:
-        """Of features (N, F), N >= 3; the standard error is the jackknife's over the rows (Efron & Stein 1981): the
-        reference is many times larger, and its share is left out."""
-        features = (features - self.mean) / self.scale
-        count = len(features)
-        among = kernel(features, features)
-        np.fill_diagonal(among, 0.0)
-        rows, total = among.sum(1), float(among.sum())
-        across = kernel(features, self.reference).mean(1)
-        value = total / (count * (count - 1)) - 2 * across.mean() + self.own
-        without = (
-            (total - 2 * rows) / ((count - 1) * (count - 2)) - 2 * (across.sum() - across) / (count - 1) + self.own
-        )
-        error = np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum())
-        return Distance(float(value), float(error))
+        """Energy distance of features (N, F), N >= 3, to the reference."""
+        return self.standard.distance((features - self.mean) / self.scale)
 
 
 def kernel(a: Features, b: Features) -> Features:

@@ -7,6 +7,7 @@ sees a loop.
 """
 
 import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,7 @@ from core import rotations as R
 from core.artefacts import artefact_tracks, mean_artefacts
 from core.body import body_of
 from core.config import digest
+from core.discrepancy import Discrepancy
 from core.motion import MotionBatch
 from core.protocols import Memo, Tails, Tick, silent
 from core.records import Item
@@ -26,9 +28,11 @@ from core.rotations import Array
 from core.skeleton import Skeleton
 from model import metrics
 from model.datasets.base import Dataset
+from model.drift import DriftGauge
 from model.tails import tails_of
 
 VERSION = 2  # raise it when features change: cached evaluators are found by it
+KEPT = 2  # raise it when floors and noise hold other numbers, or more of them
 TRAINING_WINDOWS = 4096
 STEPS = 1000
 BATCH = 64
@@ -37,6 +41,7 @@ FEATURES = 64
 HIDDEN = 64
 REFERENCE_WINDOWS = 2048
 FLOOR_DRAWS = 3
+NOISE_DRAWS = 4
 TICK_S = 0.25
 SEED = 20
 
@@ -64,14 +69,16 @@ class Network(nn.Module):
 
 
 class MotionEvaluator:
-    """Implements :class:`core.protocols.Evaluator`.
+    """Implements :class:`core.protocols.Evaluator`, and :class:`core.protocols.Doubter`.
 
     Args:
-        memo: keeps the trained network, the reference's features and the floors.
+        memo: keeps the trained network, the reference's features, the floors and the noise.
         tick: told of the training's progress, where it has to be trained.
+        learned: the real windows that the loop learns from, the data set's first; None where no loop is judged, and
+            then nothing is said of :data:`model.drift.DRIFT`.
     """
 
-    def __init__(self, dataset: Dataset, memo: Memo, tick: Tick = silent) -> None:
+    def __init__(self, dataset: Dataset, memo: Memo, tick: Tick = silent, learned: MotionBatch | None = None) -> None:
         self._dataset, self._memo = dataset, memo
         self._key = f"evaluator-{digest([VERSION, dataset.digest])}"
         item = memo.get(self._key, lambda: train(dataset, tick), tick)
@@ -88,9 +95,14 @@ class MotionEvaluator:
         self._moments = metrics.moments(self._reference)
         self._radii: dict[int, NDArray[np.float64]] = {}
         self._whitening: NDArray[np.float64] | None = None
+        self._embedding: Discrepancy | None = None
+        self._drift: DriftGauge | None = None
+        if learned is not None:
+            self._drift = DriftGauge(dataset, learned, self.features, self._moments, memo, self._key)
 
     def measure(self, samples: MotionBatch, model: Item | None = None) -> dict[str, float]:
-        """Every metric of :data:`model.metrics.METRICS`; nearest neighbours are compared at equal counts.
+        """Every metric of :data:`model.metrics.METRICS`, nearest neighbours compared at equal counts, and of
+        :data:`model.drift.DRIFT` where a loop is judged.
 
         Raises:
             ValueError: with fewer than two samples.
@@ -98,8 +110,7 @@ class MotionEvaluator:
         if len(samples) < 2:
             raise ValueError(f"at least two samples are needed; got {len(samples)}")
         del model
-        positions, rotations = samples.world()
-        return self._measure(samples, positions, rotations)
+        return self._with_drift(samples, self._measure(samples))
 
     def tails(self, samples: MotionBatch, model: Item | None = None) -> Tails | None:
         """How far windows are from the mean of the reference, in the features' own spread (Mahalanobis)."""
@@ -113,8 +124,27 @@ class MotionEvaluator:
 
     def floor(self, count: int) -> dict[str, list[float]]:
         """See :meth:`core.protocols.Evaluator.floor`."""
-        item = self._memo.get(f"{self._key}-floor-{count}", lambda: Item(meta={"floor": self._floor(count)}))
-        return {name: list(values) for name, values in item.meta["floor"].items()}
+        plain = self._plain_floor(count)
+        if self._drift is None:
+            return plain
+        rows = [{name: values[k] for name, values in plain.items()} for k in range(FLOOR_DRAWS)]
+        return _by_name([self._with_drift(draw, row) for draw, row in zip(self._floor_draws(count), rows, strict=True)])
+
+    def noise(self, name: str, draw: Callable[[int], MotionBatch], tick: Tick = silent) -> dict[str, list[float]]:
+        """See :meth:`core.protocols.Doubter.noise`."""
+
+        def compute() -> Item:
+            draws = []
+            for k in range(1, NOISE_DRAWS + 1):
+                tick((k - 1) / NOISE_DRAWS, f"Measuring the noise: draw {k} of {NOISE_DRAWS}")
+                draws.append(self.measure(draw(k)))
+            return Item(meta={"noise": _by_name(draws)})
+
+        return dict(self._memo.get(f"{self._key}-noise-{KEPT}-{name}", compute, tick).meta["noise"])
+
+    def caveats(self, count: int) -> dict[str, str]:
+        """See :meth:`core.protocols.Doubter.caveats`."""
+        return metrics.caveats(count, FEATURES, len(self._dataset.class_names))
 
     @property
     def reference(self) -> NDArray[np.float64]:
@@ -123,33 +153,54 @@ class MotionEvaluator:
 
     def features(self, samples: MotionBatch) -> NDArray[np.float64]:
         """(N, FEATURES) what the frozen network sees of each sample."""
-        return _features(self._network, points_of(samples)).double().numpy()
+        return _features(self._network, points_of(samples), self._dataset.fps).double().numpy()
 
     def measure_points(self, points_m: Array, labels: NDArray[np.int64]) -> dict[str, float]:
         """The metrics that need features only, of windows given as points (N, T, P, 3)."""
-        found = _features(self._network, points_m)
+        found = _features(self._network, points_m, self._dataset.fps)
         with torch.no_grad():
             guessed = self._network.action(found).argmax(1).numpy()
         features = found.double().numpy()
         count = min(len(features), len(self._reference))
         if count not in self._radii:
             self._radii[count] = metrics.nearest_radii(self._reference[:count])
+        if self._embedding is None:
+            self._embedding = Discrepancy.of(self._reference, metrics.cubic_kernel)
         return {
             "fid": metrics.frechet_of_moments(self._moments, metrics.moments(features)),
+            "kid": self._embedding.distance(features).value,
             "accuracy": float((guessed == labels).mean()),
             "multimodality": metrics.multimodality(features, labels),
             "diversity": metrics.mean_distance(features),
             **metrics.manifold_metrics(self._reference[:count], features[:count], self._radii[count]),
         }
 
-    def _measure(self, samples: MotionBatch, positions: Array, rotations: Array) -> dict[str, float]:
+    def _measure(self, samples: MotionBatch) -> dict[str, float]:
+        positions, rotations = samples.world()
         tracks = artefact_tracks(body_of(samples.skeleton), positions, rotations, samples.fps)
         seen = self.measure_points(evaluation_points(samples.skeleton, positions, rotations), samples.labels)
         return metrics.in_order(seen | metrics.physics_metrics(mean_artefacts(tracks)))
 
-    def _floor(self, count: int) -> dict[str, list[float]]:
-        draws = [self.measure(self._dataset.held_out(count, draw)) for draw in range(1, FLOOR_DRAWS + 1)]
-        return {name: [draw[name] for draw in draws] for name in metrics.METRICS}
+    def _with_drift(self, samples: MotionBatch, seen: dict[str, float]) -> dict[str, float]:
+        if self._drift is None:
+            return seen
+        floor = float(np.mean(self._plain_floor(len(samples))["fid"]))
+        return seen | self._drift.measure(samples, seen["fid"], floor)
+
+    def _plain_floor(self, count: int) -> dict[str, list[float]]:
+        """Of what needs no training windows; shared by loops of every n."""
+
+        def compute() -> Item:
+            return Item(meta={"floor": _by_name([self._measure(draw) for draw in self._floor_draws(count)])})
+
+        return dict(self._memo.get(f"{self._key}-floor-{KEPT}-{count}", compute).meta["floor"])
+
+    def _floor_draws(self, count: int) -> list[MotionBatch]:
+        return [self._dataset.held_out(count, draw) for draw in range(1, FLOOR_DRAWS + 1)]
+
+
+def _by_name(draws: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
+    return {name: [draw[name] for draw in draws] for name in draws[0]}
 
 
 def train(dataset: Dataset, tick: Tick = silent) -> Item:
@@ -178,17 +229,18 @@ def train(dataset: Dataset, tick: Tick = silent) -> Item:
             ticked = time.perf_counter()
             tick(0.03 + 0.95 * (step + 1) / STEPS, f"Training the evaluator: step {step + 1} of {STEPS}")
     network.eval()
-    features = _features(network, points_of(dataset.held_out(REFERENCE_WINDOWS)))
+    features = _features(network, points_of(dataset.held_out(REFERENCE_WINDOWS)), dataset.fps)
     arrays: dict[str, NDArray[Any]] = {f"network.{name}": value.numpy() for name, value in network.state_dict().items()}
     arrays["reference.features"] = features.numpy()
     return Item(arrays, {"loss": loss.item(), "steps": STEPS, "dataset": dataset.digest})
 
 
-def _features(network: Network, points_m: Array) -> Tensor:
+def _features(network: Network, points_m: Array, fps: float) -> Tensor:
     """(N, FEATURES) of points (N, T, P, 3)."""
     points = torch.from_numpy(np.ascontiguousarray(points_m, dtype=np.float32))
+    parts = torch.split_with_sizes(points, _chunks(len(points)))
     with torch.no_grad():
-        return torch.cat([network.trunk(inputs(part)) for part in torch.split_with_sizes(points, _chunks(len(points)))])
+        return torch.cat([network.trunk(inputs(part, fps)) for part in parts])
 
 
 def _chunks(count: int, size: int = 512) -> list[int]:
@@ -197,7 +249,7 @@ def _chunks(count: int, size: int = 512) -> list[int]:
 
 def _loss(network: Network, points: Tensor, labels: Tensor, fps: float, source: torch.Generator) -> Tensor:
     spoilt, amounts = spoil(points, fps, source)
-    x = inputs(spoilt)
+    x = inputs(spoilt, fps)
     features = network.trunk(x)
     features = features + 0.05 * torch.randn(features.shape, generator=source)
     action = F.cross_entropy(network.action(features), labels)
@@ -229,21 +281,21 @@ def spoil(points: Tensor, fps: float, source: torch.Generator) -> tuple[Tensor, 
     return spoilt + drift, amount
 
 
-def inputs(points: Tensor) -> Tensor:
+def inputs(points: Tensor, fps: float) -> Tensor:
     """Points (N, T, P, 3) -> channels (N, 8 P + 2, T): positions about the root, its path, velocities, log-jerk, and
     the log of how fast points near the floor move over it (without it, a slide of .3 m/s hardly shows).
 
-    Constants are those of 20 frames per second.
+    All of them are per second, so that they mean the same at every frame rate.
     """
     root = points[:, :, :1] * torch.tensor([1.0, 0.0, 1.0])
     path = (root - root[:, :1])[:, :, 0, ::2]
     about = (points - root).flatten(2) * 2
-    velocity = points.diff(dim=1).flatten(2) * 4
+    velocity = points.diff(dim=1).flatten(2) * (fps / 5)
     velocity = torch.cat([velocity, velocity[:, -1:]], dim=1)
-    jerk = points.diff(n=3, dim=1).norm(dim=-1) * 20**3
+    jerk = points.diff(n=3, dim=1).norm(dim=-1) * fps**3
     jerk = torch.log(30 + jerk) - 5.3  # about -1..1 on real motion
     jerk = torch.cat([jerk[:, :1], jerk, jerk[:, -1:], jerk[:, -1:]], dim=1)
-    over_floor = points.diff(dim=1)[..., [0, 2]].norm(dim=-1) * 20
+    over_floor = points.diff(dim=1)[..., [0, 2]].norm(dim=-1) * fps
     over_floor = torch.cat([over_floor, over_floor[:, -1:]], dim=1)
     near_floor = torch.sigmoid((0.06 - points[..., 1]) / 0.015)
     slide = (torch.log(0.1 + over_floor) + 2.3) * near_floor

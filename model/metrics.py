@@ -23,6 +23,11 @@ _ALL = (
         "so read it against its floor.",
     ),
     Metric(
+        "kid", "KID", "", "lower", "fidelity",
+        "Kernel distance between features of generated and held-out real windows; unbiased, so it is about 0 for real "
+        "motion at every count, and may be a little below.",
+    ),
+    Metric(
         "precision", "Precision", "", "higher", "fidelity",
         "Share of generated windows that lie among real ones (within a real window's 5 nearest neighbours); blind to "
         "missing modes.",
@@ -95,6 +100,13 @@ def frechet_of_moments(a: tuple[Features, Features], b: tuple[Features, Features
     return max(float(found), 0.0)
 
 
+def cubic_kernel(a: Features, b: Features) -> Features:
+    """(N, M) (x.y / F + 1)^3 of features (N, F) and (M, F): with it, the unbiased squared maximum mean discrepancy is
+    the kernel inception distance (KID; Binkowski et al. 2018)."""
+    found: Features = (a @ b.T / a.shape[1] + 1.0) ** 3
+    return found
+
+
 def distances(a: Features, b: Features) -> Features:
     """(N, M) Euclidean distances."""
     square = (a**2).sum(1)[:, None] + (b**2).sum(1)[None] - 2 * a @ b.T
@@ -125,6 +137,38 @@ def manifold_metrics(real: Features, fake: Features, real_radii: Features, k: in
         "density": float(in_real.sum(0).mean() / k),
         "coverage": float(in_real.any(1).mean()),
     }
+
+
+SHARES = ("precision", "recall", "coverage", "accuracy")
+SURE = 0.05
+"""Standard error of a share from which on it is called uncertain."""
+
+
+def caveats(samples: int, features: int, classes: int) -> dict[str, str]:
+    """What must be known of metrics measured on few samples: a sentence by name; none where they are enough.
+
+    Args:
+        features: F, that Frechet distances are taken in.
+        classes: that samples are spread over evenly.
+    """
+    found = {}
+    if samples <= features:
+        found["fid"] = (
+            f"{samples} samples cannot give the covariance of {features} features: FID is far too high, and compares "
+            f"with equal counts only. Measure more than {features}."
+        )
+    worst = 0.5 / samples**0.5  # of a share of one half
+    if worst > SURE:
+        enough = round((0.5 / SURE) ** 2)
+        words = f"With {samples} samples a share is known to about ±{worst:.2f} only. Measure {enough} or more."
+        found |= dict.fromkeys(SHARES, words)
+    if samples < 2 * classes:
+        lone = classes - max(samples - classes, 0)
+        found["multimodality"] = (
+            f"{lone} of {classes} classes have fewer than two samples and say nothing here. Measure {2 * classes} or "
+            "more."
+        )
+    return found
 
 
 def multimodality(features: Features, labels: NDArray[np.int64]) -> float:

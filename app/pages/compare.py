@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from app import widgets
+from app.doubts import NO_DOUBTS, doubts_of, verdicts
+from app.driftstrip import DRAWN_FROM, with_strip
 from app.groups import GROUPINGS, Group, group_loops
 from app.kept import Keeper
 from app.optionmap import option_maps
@@ -227,6 +229,7 @@ class Gallery:
         curves = self._keeper.curves(self._backend, views, [m.name for m in wanted])
         traces = self._keeper.traces(self._backend, views)
         floors = measures.first_floor(self._backend, [view.id for view in views if view.generation >= 0])
+        doubts = NO_DOUBTS if crowd else doubts_of(groups, self._keeper.doubts(self._backend, views))
         overlay, told = NOTHING, ""
         if asked.theory and len(groups) > MOST_THEORY:
             told = f'<p class="ls-soft">Theory is drawn for up to {MOST_THEORY} lines; these are {len(groups):,}.</p>'
@@ -234,9 +237,15 @@ class Gallery:
             overlay = overlay_of(groups, self._for_theory(groups))
             told = theory_fold(overlay, [m.name for m in wanted])
         look: dict[str, Any] = {"log": asked.log, "band": asked.band, "traces": traces, "overlay": overlay}
-        chart = small_multiples(groups, curves, floors, wanted, log_x=asked.log_x, **look)
+        chart = small_multiples(groups, curves, floors, wanted, log_x=asked.log_x, doubts=doubts, **look)
+        if doubts.noise and wanted[0].name == "fid":
+            curves = self._keeper.curves(self._backend, views, [*(m.name for m in wanted), *DRAWN_FROM])
+            drifts = verdicts(groups, curves, doubts, floors)
+            first_chart, *others = chart["charts"]
+            strip = with_strip(first_chart, groups, curves, doubts, drifts, log_x=asked.log_x)
+            chart = chart | {"charts": [strip, *others]}
         found = option_maps(groups, curves, floors, wanted[:MOST_MAPS], **look)
-        table = finals_table(groups, curves, floors, wanted, traces)
+        table = finals_table(groups, curves, floors, wanted, traces, doubts)
         names = tuple((metric.title, metric.name) for metric in offered)
         return Shown(names, (legend(groups, asked.band), chart, found, told, table), stamp)
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from statistics import fmean
 
+from app.doubts import NO_DOUBTS, Doubts
 from app.groups import Group
 from app.markup import colour_mark, download, esc, number
 from app.plotlines import spread_words
@@ -11,6 +12,7 @@ from app.series import Curves, Series, Traces, series_of
 from core.protocols import Metric
 
 MOST_NAMED, MOST_ROWS = 40, 100  # lines in the legend, in the table; the files for download hold all
+MARK = '<span class="ls-warn" aria-label="too few samples">*</span>'
 DASH_ARRAYS = {"solid": "", "dash": "6 4", "dot": "2 3"}
 
 
@@ -44,6 +46,7 @@ def finals_table(
     floors: Floors,
     metrics: Sequence[Metric],
     traces: Traces | None = None,
+    doubts: Doubts = NO_DOUBTS,
 ) -> str:
     """Mean (and standard deviation) over a group's seeds at its last generation; difference to real only below it."""
     control = next((g for g in groups if g.arm == "real"), None)
@@ -52,10 +55,7 @@ def finals_table(
     shown = [m for m in metrics if any(found[g.title, m.name] is not None for g in wanted)]
     if not shown:
         return ""
-    heads = "".join(
-        f'<th class="ls-right" title="{esc(m.description)}">{esc(m.title)}{f" ({esc(m.unit)})" if m.unit else ""}</th>'
-        for m in shown
-    )
+    heads = "".join(_head(metric, doubts.caveats.get(metric.name, "")) for metric in shown)
     rows = []
     for group in groups[:MOST_ROWS]:
         mine = [found[group.title, m.name] for m in shown]
@@ -82,7 +82,25 @@ def finals_table(
         "<thead><tr><th>Line</th>"
         f'<th class="ls-right">gen.</th>{heads}</tr></thead><tbody>{"".join(rows)}</tbody></table></div>'
         '<p class="ls-soft" style="font-size:12.5px;margin-top:6px">'
-        f"Mean ± standard deviation over the seeds behind a line.{note}{few}</p>"
+        f"Mean ± standard deviation over the seeds behind a line.{note}{few}</p>{_caveats(shown, doubts)}"
+    )
+
+
+def _head(metric: Metric, caveat: str) -> str:
+    title = f"{metric.title} ({metric.unit})" if metric.unit else metric.title
+    words = f"{metric.description} {caveat}" if caveat else metric.description
+    return f'<th class="ls-right" title="{esc(words)}">{esc(title)}{MARK if caveat else ""}</th>'
+
+
+def _caveats(shown: Sequence[Metric], doubts: Doubts) -> str:
+    """A sentence for each reason, with the metrics that it is said of."""
+    by_words: dict[str, list[str]] = {}
+    for metric in shown:
+        if metric.name in doubts.caveats:
+            by_words.setdefault(doubts.caveats[metric.name], []).append(metric.title)
+    return "".join(
+        f'<p class="ls-soft" style="font-size:12.5px">{MARK} {esc(", ".join(titles))}: {esc(words)}</p>'
+        for words, titles in by_words.items()
     )
 
 

@@ -13,6 +13,7 @@ from core.config import LoopConfig
 from core.loop import stages_of
 
 if TYPE_CHECKING:
+    from backend.drift import Drift
     from backend.views import ErrorView, EventView, GenerationView, LoopView, RunningStage
 
 STATES = {
@@ -135,17 +136,23 @@ def _value(value: Any) -> str:
     return f"{value:g}" if isinstance(value, int | float) else str(value)
 
 
-def loop_detail(view: "LoopView", generations: "Sequence[GenerationView]", events: "Sequence[EventView]") -> str:
-    """What a chosen row opens."""
+def loop_detail(
+    view: "LoopView",
+    generations: "Sequence[GenerationView]",
+    events: "Sequence[EventView]",
+    drift: "Drift | None" = None,
+) -> str:
+    """What a chosen row opens; ``drift``: what its last generation says, where that is known."""
     t = max((stage.generation for stage in view.running), default=view.generation)
     error = _error(view.error) if view.error is not None and view.state == "failed" else ""
     if view.trouble is not None:
-        told = view.trouble.message in view.sentence  # then what to do about it is left to say
-        error += notice(f"{'' if told else view.trouble.message} {view.trouble.hint}".strip(), kind="warn")
+        said = view.trouble.message in view.sentence  # then what to do about it is left to say
+        error += notice(f"{'' if said else view.trouble.message} {view.trouble.hint}".strip(), kind="warn")
+    told = f'<p class="ls-soft" title="{esc(drift.detail)}">{esc(drift.sentence)}</p>' if drift is not None else ""
     left = (
         f'<section class="ls-card"><h3>{arm_mark(view.arm)}{esc(view.name)}</h3>'
         f'<p class="ls-state" data-state="{view.state}" style="white-space:normal;margin-top:4px" role="status">'
-        f"{esc(view.sentence)}</p>{error}{_strip(view, generations, t)}{loop_verbs(view)}{_rules(view)}"
+        f"{esc(view.sentence)}</p>{told}{error}{_strip(view, generations, t)}{loop_verbs(view)}{_rules(view)}"
         f"{_generations(generations, view.headline)}</section>"
     )
     right = (

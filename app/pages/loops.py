@@ -13,6 +13,7 @@ from app.pages.page import Page, Query, ids_of, quiet, whole
 from app.pulse import pulse_of
 from backend import loops as verbs
 from backend import roster
+from backend.drift import drift_of_loop
 from backend.rollback import rollback
 from core.errors import LoopscopeError
 
@@ -126,7 +127,8 @@ def _detail(backend: "Backend", loop_id: str) -> str:
         return ""
     try:
         view = verbs.show_loop(backend, loop_id)
-        return loop_detail(view, verbs.generations(backend, loop_id), verbs.events(backend, loop_id, 80))
+        drift = drift_of_loop(backend, view) if view.generation >= 0 else None
+        return loop_detail(view, verbs.generations(backend, loop_id), verbs.events(backend, loop_id, 80), drift)
     except LoopscopeError as error:
         return notice(str(error), kind="error")
 

@@ -263,7 +263,8 @@ function loadPlotly(source) {
   return plotly;
 }
 
-/** Small multiples: `value` is `{charts: [{key, title, info, data, layout}], empty}`. */
+/** Small multiples: `value` is `{charts: [{key, title, info, data, layout, notes}], empty}`; `notes` are sentences below
+ *  a chart, `{colour, title, text, detail}`, and give it the room of two. */
 export function charts(element, props, watch, source) {
   const box = element.querySelector(".ls-charts");
   let drawing = Promise.resolve();
@@ -281,6 +282,32 @@ export function charts(element, props, watch, source) {
     width = box.clientWidth;
     for (const plot of box.querySelectorAll(".js-plotly-plot")) if (plot.clientWidth > 0) window.Plotly?.Plots.resize(plot);
   }).observe(box);
+}
+
+/** Sentences below a chart, written anew only where they changed. */
+function writeNotes(card, notes) {
+  const said = JSON.stringify(notes);
+  if ((card.dataset.notes ?? "[]") === said) return;
+  card.dataset.notes = said;
+  card.querySelector(".ls-notes")?.remove();
+  if (notes.length === 0) return;
+  const list = document.createElement("ul");
+  list.className = "ls-notes";
+  for (const note of notes) {
+    const item = document.createElement("li");
+    item.title = note.detail;
+    if (note.title) {
+      const mark = document.createElement("i");
+      mark.className = "ls-arm";
+      mark.style.setProperty("--arm", note.colour);
+      const name = document.createElement("b");
+      name.textContent = note.title;
+      item.append(mark, name, " ");
+    }
+    item.append(note.text);
+    list.append(item);
+  }
+  card.append(list);
 }
 
 async function drawAll(box, value, source) {
@@ -301,6 +328,7 @@ async function drawAll(box, value, source) {
   for (const card of box.querySelectorAll(".ls-chart")) plots.set(card.dataset.key, card);
   const order = [];
   for (const frame of frames) {
+    const chart = wanted[order.length];
     const there = plots.get(frame.dataset.key);
     if (there) {
       for (const name of ["h4", "p"]) {
@@ -315,6 +343,10 @@ async function drawAll(box, value, source) {
       frame.append(area);
       order.push(frame);
     }
+    const card = order.at(-1);
+    card.classList.toggle("ls-tall", Boolean(chart.notes?.length));
+    card.querySelector(".ls-plot").style.height = `${chart.layout.height}px`;
+    writeNotes(card, chart.notes ?? []);
   }
   const placed = [...box.children];
   if (placed.length !== order.length || placed.some((card, i) => card !== order[i])) box.replaceChildren(...order);
@@ -335,7 +367,7 @@ async function drawAll(box, value, source) {
     Object.assign(layout, { paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", autosize: true });
     layout.font = { ...layout.font, color: ink };
     layout.hoverlabel = { bgcolor: card, bordercolor: faint, font: { color: ink, size: 12 } };
-    for (const axis of ["xaxis", "yaxis"]) {
+    for (const axis of Object.keys(layout).filter((name) => /^[xy]axis\d*$/.test(name))) {
       layout[axis] = { ...layout[axis], gridcolor: faint, linecolor: faint, zerolinecolor: faint, tickcolor: faint };
     }
     const config = { displaylogo: false, responsive: false, modeBarButtonsToRemove: ["select2d", "lasso2d", "autoScale2d"] };

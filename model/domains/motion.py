@@ -18,6 +18,7 @@ from model.datasets.registry import DATASETS
 from model.denoisers import MODELS
 from model.denoisers.registry import Design
 from model.domains.parts import part_of
+from model.drift import DRIFT
 from model.metrics import METRICS
 from model.tails import TAIL
 
@@ -73,7 +74,7 @@ class MotionDomain:
         if self._evaluator is None:
             from model.evaluator import MotionEvaluator
 
-            self._evaluator = MotionEvaluator(self.dataset, self._memo, tick)
+            self._evaluator = MotionEvaluator(self.dataset, self._memo, tick, self.real(self._config.n))
         return self._evaluator
 
 
@@ -136,7 +137,7 @@ MOTION = DomainPart(
     build_motion,
     data=DATASETS,
     models=MODELS,
-    metrics=METRICS | {TAIL.name: TAIL},
+    metrics=METRICS | DRIFT | {TAIL.name: TAIL},
     correctors=("kinematic", "physics", "idealized", "quality"),
     view="motion",
     check=check_motion,

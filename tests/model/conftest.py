@@ -36,5 +36,10 @@ def cmu() -> Dataset:
 
 
 @pytest.fixture(scope="session")
+def cmu_evaluator(cmu: Dataset) -> MotionEvaluator:
+    return MotionEvaluator(cmu, MemoryMemo())
+
+
+@pytest.fixture(scope="session")
 def evaluator(deepmimic: Dataset) -> MotionEvaluator:
     return MotionEvaluator(deepmimic, MemoryMemo())

@@ -14,8 +14,10 @@ from core.memory import MemoryMemo, MemoryShelf
 from core.policies import POLICIES
 from core.protocols import Corrections, Domain, Tick, silent
 from core.records import GenerationRecord, Outcome
+from model import drift as drift_module
 from model import evaluator as evaluator_module
 from model.domains import DOMAINS, MotionDomain, dataset_of
+from model.drift import DRIFT
 from model.metrics import METRICS
 
 TINY: dict[str, Any] = {
@@ -48,6 +50,7 @@ def quick_evaluator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(evaluator_module, "TRAINING_WINDOWS", 64)
     monkeypatch.setattr(evaluator_module, "REFERENCE_WINDOWS", 64)
     monkeypatch.setattr(evaluator_module, "STEPS", 3)
+    monkeypatch.setattr(drift_module, "UNSEEN_WINDOWS", 64)
 
 
 def build(config: LoopConfig, memo: MemoryMemo | None = None) -> MotionDomain:
@@ -55,13 +58,16 @@ def build(config: LoopConfig, memo: MemoryMemo | None = None) -> MotionDomain:
     return domain
 
 
-def records(config: LoopConfig, memo: MemoryMemo) -> list[GenerationRecord]:
+def run_of(config: LoopConfig, memo: MemoryMemo) -> Run:
     policy = POLICIES[config.policy.kind]
     domain: Domain = build(config, memo)
-    run = Run(
+    return Run(
         config, domain, policy.build(policy.options(**config.policy.options)), None, Nothing(), MemoryShelf(), memo
     )
-    return list(run_loop(run))
+
+
+def records(config: LoopConfig, memo: MemoryMemo) -> list[GenerationRecord]:
+    return list(run_loop(run_of(config, memo)))
 
 
 @pytest.mark.usefixtures("quick_evaluator")
@@ -71,8 +77,23 @@ def test_a_loop_gives_the_same_numbers_twice(policy: str) -> None:
     one, two = records(config, MemoryMemo()), records(config, MemoryMemo())
     assert [r.metrics for r in one] == [r.metrics for r in two]
     assert [r.training for r in one] == [r.training for r in two]
-    assert len(one) == 3 and list(one[0].metrics) == [*METRICS, "tail"]
+    assert len(one) == 3 and list(one[0].metrics) == [*METRICS, *DRIFT, "tail"]
     assert len({r.metrics["fid"] for r in one}) == 3
+
+
+@pytest.mark.usefixtures("quick_evaluator")
+def test_the_noise_is_that_of_generation_zero_drawn_again_and_loops_share_it() -> None:
+    memo, config = MemoryMemo(), with_changes(LoopConfig(), {**TINY, "generations": 0})
+    shelves = [run_of(one, memo) for one in (config, with_changes(config, {"policy": {"kind": "replace"}}))]
+    first, second = ((list(run_loop(run)), run.shelf.load(0, "metrics").meta)[1] for run in shelves)
+    assert first["noise"] == second["noise"]
+    assert first["noise"].keys() == {*METRICS, *DRIFT} == first["floor"].keys()
+    assert all(values[0] == first["metrics"][name] for name, values in first["noise"].items())
+    assert len(set(first["noise"]["fid"])) == 1 + evaluator_module.NOISE_DRAWS
+    assert "fid" in first["caveats"]  # 30 samples for 64 features
+    keys = {key for key in memo.items if "-noise-" in key}
+    list(run_loop(run_of(with_changes(config, {"sampling.guidance_evaluation": 1.0}), memo)))
+    assert len(keys) == 1 and len({key for key in memo.items if "-noise-" in key}) == 2
 
 
 @pytest.mark.usefixtures("quick_evaluator")

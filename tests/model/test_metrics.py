@@ -81,6 +81,16 @@ def test_multimodality_is_within_classes_and_diversity_across() -> None:
     assert metrics.multimodality(features, np.arange(4)) == 0
 
 
+def test_few_samples_are_called_few_in_words() -> None:
+    assert metrics.caveats(300, features=64, classes=15) == {}
+    found = metrics.caveats(20, features=64, classes=15)
+    assert found.keys() == {"fid", "multimodality", *metrics.SHARES}
+    assert "64 features" in found["fid"] and "10 of 15 classes" in found["multimodality"]
+    assert "0.11" in found["recall"] and "100 or more" in found["recall"]
+    assert "fid" not in metrics.caveats(65, 64, 15) and "fid" in metrics.caveats(64, 64, 15)
+    assert "recall" not in metrics.caveats(100, 64, 15) and "recall" in metrics.caveats(99, 64, 15)
+
+
 def test_the_registry_is_complete() -> None:
     assert {m.group for m in metrics.METRICS.values()} == {"fidelity", "diversity", "physics"}
     for name, metric in metrics.METRICS.items():
