@@ -14,6 +14,7 @@ from app.markup import duration, esc, link, notice
 from app.pages.cards import motions_query
 from backend import loops as verbs
 from backend import parts, roster
+from backend.axisvalues import seeds_of
 from backend.estimate import estimate
 from backend.paths import confined
 from core.config import LoopConfig
@@ -54,7 +55,7 @@ class Typed:
         Raises:
             InvalidConfig: naming the field.
         """
-        seeds = formvalues.seeds_of(self.seeds)
+        seeds = seeds_of(self.seeds)
         first = parts.check(confined(backend, parts.read_config(self.data(seeds[0]))))
         return [first, *(first.model_copy(update={"seed": seed}) for seed in seeds[1:])]
 

@@ -4,7 +4,20 @@ from importlib.metadata import version
 
 from fastapi import Depends, FastAPI
 
-from backend.api import audits, catalogue, corrections, exports, generations, health, lab, loops, panels, theory, users
+from backend.api import (
+    audits,
+    catalogue,
+    corrections,
+    exports,
+    generations,
+    health,
+    lab,
+    loops,
+    panels,
+    sweeps,
+    theory,
+    users,
+)
 from backend.api.errors import ANSWERS, install_handlers
 from backend.api.guard import Guard
 from backend.api.roles import admitted
@@ -12,7 +25,7 @@ from backend.context import Backend
 
 PREFIX = "/api/v1"
 ROUTERS = (
-    loops.router, exports.router, generations.router, panels.router, theory.router, lab.router,
+    loops.router, sweeps.router, exports.router, generations.router, panels.router, theory.router, lab.router,
     catalogue.router, corrections.router, audits.router, health.router, users.router,
 )  # fmt: skip
 
