@@ -59,18 +59,22 @@ class GroupOutcome(BaseModel):
 
     @property
     def sentence(self) -> str:
-        """``Cancelled 3 loops; 2 had nothing to cancel.``, and what was refused."""
-        words = f"{TOLD[self.verb]} {_loops(len(self.done))}"
+        """``Asked 3 loops to stop; 2 loops had nothing to cancel.``, and what was refused."""
+        one, several = TOLD[self.verb]
+        words = one if len(self.done) == 1 else several.format(len(self.done))
         if self.passed_over:
             words += f"; {_loops(self.passed_over)} had nothing to {self.verb}"
         first = f" {_loops(len(self.refused))} refused: {self.refused[0].message}" if self.refused else ""
         return f"{words}.{first}"
 
 
-TOLD: "Mapping[GroupVerb, str]" = {
-    "cancel": "Asked to stop:", "resume": "Going on:", "retry": "Tried again:", "delete": "Deleted:",
-    "restore": "Brought back:",
-}  # fmt: skip
+TOLD: "Mapping[GroupVerb, tuple[str, str]]" = {
+    "cancel": ("Asked 1 loop to stop", "Asked {} loops to stop"),
+    "resume": ("1 loop goes on", "{} loops go on"),
+    "retry": ("1 loop is tried again", "{} loops are tried again"),
+    "delete": ("Deleted 1 loop", "Deleted {} loops"),
+    "restore": ("1 loop is back", "{} loops are back"),
+}
 
 
 def to_all(backend: "Backend", verb: GroupVerb, ids: Sequence[str]) -> GroupOutcome:

@@ -123,7 +123,7 @@ def protocol(choices: ProtocolChoices, device: Device) -> Preset:
             ]
     smaller = "" if scale == "paper" else " Scaled down: 10 generations instead of the paper's 50."
     return Preset(
-        title="Paper protocol", question=QUESTION, shows=SHOWS, does_not_show=DOES_NOT_SHOW, minutes=6, paper=PAPER,
+        title="Paper protocol", question=QUESTION, shows=SHOWS, does_not_show=DOES_NOT_SHOW, minutes=4, paper=PAPER,
         loops=tuple(loops), sized=f"{sized.words}{smaller}",
     )  # fmt: skip
 

@@ -15,6 +15,7 @@ from app.kept import Keeper
 from app.optionmap import option_maps
 from app.overlay import NOTHING, overlay_of, theory_fold
 from app.pages.finals import finals_table, legend
+from app.pages.finalsgrid import finals_grid
 from app.pages.page import Page, Query, ids_of, quiet
 from app.plotcrowd import MOST_LINES
 from app.plots import BANDS, small_multiples
@@ -236,7 +237,7 @@ class Gallery:
         look: dict[str, Any] = {"log": asked.log, "band": asked.band, "traces": traces, "overlay": overlay}
         chart = small_multiples(groups, curves, floors, wanted, log_x=asked.log_x, **look)
         found = option_maps(groups, curves, floors, wanted[:MOST_MAPS], **look)
-        table = finals_table(groups, curves, floors, wanted, traces)
+        table = finals_grid(groups, curves, wanted, traces) + finals_table(groups, curves, floors, wanted, traces)
         names = tuple((metric.title, metric.name) for metric in offered)
         return Shown(names, (legend(groups, asked.band), chart, found, told, table), stamp)
 
