@@ -97,10 +97,10 @@ def varied(groups: Sequence[Group]) -> Varied | None:
 
 
 def grid(groups: Sequence[Group]) -> tuple[Varied, Varied] | None:
-    """The two options that the groups differ in, if they are two: the one with more values first (colours), then the
-    other (line styles)."""
+    """The two options that the groups differ in, if they are two and every combination is there: the one with more
+    values first (colours), then the other (line styles)."""
     found = varied_options([[view.config for view in group.loops] for group in groups])
-    if len(found) != 2:
+    if len(found) != 2 or len(groups) != len(found[0].levels) * len(found[1].levels):
         return None
     first, second = sorted(found, key=lambda option: (-len(option.levels), option.numbers is None))
     return first, second
@@ -134,7 +134,7 @@ def _brief(option: Varied, value: Value) -> str:
 def _named(groups: list[Group], by: str) -> list[Group]:
     """Groups that differ in one number: called by it where their names do not tell them apart, coloured by it where
     there are more than colours."""
-    both = grid(groups) if by == "setting" and len(groups) > 2 else None
+    both = grid(groups) if by == "setting" else None
     if both is not None:
         return _gridded(groups, both)
     found = varied(groups) if len(groups) > 1 else None

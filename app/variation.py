@@ -89,12 +89,10 @@ def _differing(everything: Sequence[Mapping[str, Any]]) -> list[str]:
     kept = []
     for path in paths:
         kind = f"{path.split('.options.')[0]}.kind"
-        if ".options." in path and kind in paths:
-            if any(
-                _differs([c for c in everything if c.get(kind) == k], path) for k in {c.get(kind) for c in everything}
-            ):
-                kept.append(path)
-        else:
+        follows = ".options." in path and kind in paths
+        kinds = {config.get(kind) for config in everything} if follows else {None}
+        alike = [[c for c in everything if not follows or c.get(kind) == one] for one in kinds]
+        if any(_differs(configs, path) for configs in alike):
             kept.append(path)
     return kept
 

@@ -8,7 +8,7 @@ from app.pages.protocolcard import choices_form
 from backend.presets import PROTOCOL
 
 if TYPE_CHECKING:
-    from backend.presets import Preset
+    from backend.preset import Preset
     from backend.views import LoopView
 
 SKETCH = """

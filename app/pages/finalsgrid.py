@@ -16,7 +16,7 @@ def finals_grid(
     groups: Sequence[Group], curves: Curves, metrics: Sequence[Metric], traces: Traces | None = None
 ) -> str:
     """A table per metric (the first few): mean ± standard deviation over seeds; "" where the groups make no grid."""
-    found = grid(groups) if len(groups) > 2 else None
+    found = grid(groups)
     if found is None:
         return ""
     rows, columns = found
@@ -42,7 +42,7 @@ def finals_grid(
         tables.append(
             f'<div data-key="{esc(metric.name)}"><h4 title="{esc(metric.description)}">{esc(metric.title)}{unit} '
             f'<small class="ls-soft">{DIRECTIONS[metric.direction]}</small></h4>'
-            f'<table class="ls-finals" aria-label="{esc(metric.title)} by {esc(rows.symbol)} and {esc(columns.symbol)}">'
+            f'<table class="ls-finals" aria-label="{esc(f"{metric.title} by {rows.symbol} and {columns.symbol}")}">'
             f"<thead><tr><th></th>{heads}</tr></thead><tbody>{body}</tbody></table></div>"
         )
         if len(tables) == MOST_GRIDS:

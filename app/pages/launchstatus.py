@@ -194,7 +194,7 @@ def launched(views: "Sequence[LoopView]") -> str:
     whose = {"loops": ids} if len(views) <= MOST_NAMED else {"group": views[0].group}
     what = f"{len(views)} loops are" if len(views) > 1 else f"{views[0].name!r} is"
     state = "done already" if all(view.state == "done" for view in views) else "under way"
-    links = link("Watch the curves", button=True, tab="compare", **whose)
+    links = link("Watch the curves", button=True, query={"tab": "compare", **whose})
     links += link("See the stages", button=True, tab="loops", loop=views[0].id)
     if any(view.generation >= 0 for view in views):
         links += link(f"Look at the {samples_words(views[0].config)}", button=True, query=motions_query(views))
