@@ -127,8 +127,8 @@ def _arm_like(count: int) -> list[str]:
 
 
 def _brief(option: Varied, value: Value) -> str:
-    """For a line's end: ``λ 0.5``."""
-    return option.said(value).replace(" = ", " ")
+    """For a line's end: ``λ 0.5``; kinds as they are."""
+    return str(value) if option.path.endswith(".kind") else option.said(value).replace(" = ", " ")
 
 
 def _named(groups: list[Group], by: str) -> list[Group]:
