@@ -92,7 +92,9 @@ def test_too_many_loops_are_refused_before_any_is_made() -> None:
         sweep_of(base(), {"n": many, "generations": many}, SEEDS).configs()
 
 
-@pytest.mark.parametrize("text, bits", [("1, 2", ["1", "2"]), ("[1, 2], [3]", ["[1, 2]", "[3]"]), ('"a,b", c', ['"a,b"', "c"])])
+@pytest.mark.parametrize(
+    "text, bits", [("1, 2", ["1", "2"]), ("[1, 2], [3]", ["[1, 2]", "[3]"]), ('"a,b", c', ['"a,b"', "c"])]
+)
 def test_values_are_split_outside_of_brackets_and_quotes(text: str, bits: list[str]) -> None:
     assert split(text) == bits
 
