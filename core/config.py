@@ -185,8 +185,8 @@ def digest(value: object) -> str:
 
 
 def with_changes(config: LoopConfig, changes: Mapping[str, Any]) -> LoopConfig:
-    """A clone with edits: ``{"sampling.guidance_synthesis": 1.0, "corrector": {"kind": "physics"}}``; a number leads into
-    a list: ``corrector.options.parts.0.options.gamma``.
+    """A clone with edits: ``{"sampling.guidance_synthesis": 1.0, "corrector": {"kind": "physics"}}``; a number leads
+    into a list: ``corrector.options.parts.0.options.gamma``.
 
     Raises:
         InvalidConfig: when a path names nothing or the outcome is not a config.

@@ -20,7 +20,11 @@ from tests.app.seeding import open_silent, small
 
 ROLES_OF_ROUTES = {
     "viewer": {
-        "POST /estimate", "POST /sweeps/estimate", "POST /presets/{key}/estimate", "POST /me/password", "POST /me/tokens",
+        "POST /estimate",
+        "POST /sweeps/estimate",
+        "POST /presets/{key}/estimate",
+        "POST /me/password",
+        "POST /me/tokens",
         "DELETE /me/tokens/{token_id}",
     },
     "admin": {"GET /users", "POST /users", "PATCH /users/{name}", "DELETE /users/{name}"},

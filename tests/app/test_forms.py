@@ -11,6 +11,7 @@ from app import forms, formvalues
 from app.pages.launchform import Held, Shelved, start_of
 from app.pages.launchstatus import limits_words
 from backend import parts
+from backend.axisvalues import seeds_of
 from backend.presets import PRESETS
 from core.config import LoopConfig, Options, PartConfig, TrainingConfig, parse
 from core.errors import InvalidConfig

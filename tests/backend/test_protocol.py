@@ -57,8 +57,8 @@ def test_the_papers_size_takes_days_on_a_cpu_and_the_estimate_says_so() -> None:
 
 @pytest.mark.parametrize(
     "choices, field",
-    [({"n": "64, 3"}, "n.1"), ({"lam": "x"}, "lam.0"), ({"arms": 2}, "arms"), ({"n": ""}, "n"), ({"scale": "big"}, "scale"),
-     ({"n.x": 1, "n.y.z": 2}, "n")],
+    [({"n": "64, 3"}, "n.1"), ({"lam": "x"}, "lam.0"), ({"arms": 2}, "arms"), ({"n": ""}, "n"),
+     ({"scale": "big"}, "scale"), ({"n.x": 1, "n.y.z": 2}, "n")],
 )  # fmt: skip
 def test_a_choice_that_cannot_be_is_named(choices: dict[str, Any], field: str) -> None:
     with pytest.raises(InvalidConfig) as error:
