@@ -6,12 +6,12 @@ from typing import Annotated, Any, Literal
 import typer
 import typer.core
 
-from app import console, storecommands
+from app import console, storecommands, sweepcommands
 from app.auditcommand import audit
 from app.datacommands import data_app
 from app.labcommands import lab_app
 from app.loopcommands import loops_app
-from app.options import Home, Host, Json, Port, Server, changes_of, opened_home, settings_of, target_of
+from app.options import Changes, Home, Host, Json, Port, Server, changes_of, opened_home, settings_of, target_of
 from app.usercommands import users_app
 from core.errors import InvalidConfig, LoopscopeError
 
@@ -39,6 +39,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+sweepcommands.register(loops_app)
 app.add_typer(loops_app, name="loops")
 app.add_typer(lab_app, name="lab")
 app.add_typer(data_app, name="data")
@@ -105,13 +106,14 @@ def worker(
 def demo(
     as_json: Json = False,
     preset: Annotated[str, typer.Option(help="Which preset to run.")] = "demo",
+    changes: Changes = None,
     again: Annotated[bool, typer.Option("--again", help="Run it anew even if its loops are here already.")] = False,
     home: Home = None,
 ) -> None:
     """Run a preset to its end without a browser; starts what it needs, or uses what is up."""
     from app.demo import run_demo
 
-    raise typer.Exit(run_demo(settings_of(home=home), preset, again=again, as_json=as_json))
+    raise typer.Exit(run_demo(settings_of(home=home), preset, changes_of(changes), again=again, as_json=as_json))
 
 
 # --- motions, catalogue, machine ---

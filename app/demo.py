@@ -1,7 +1,7 @@
 """``loopscope demo``: a preset from launch to end without a browser, through the real queue."""
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,9 @@ POLL_S = 0.5
 SILENT_S = 60.0  # without any change before the person is told where the logs are
 
 
-def run_demo(settings: "Settings", key: str, *, again: bool, as_json: bool) -> int:
+def run_demo(
+    settings: "Settings", key: str, choices: "Mapping[str, Any] | None" = None, *, again: bool, as_json: bool
+) -> int:
     """Run a preset to its end and print what came of it; returns the exit status, 1 if a loop did not get to its end.
 
     Raises:
@@ -29,9 +31,9 @@ def run_demo(settings: "Settings", key: str, *, again: bool, as_json: bool) -> i
     from backend import presets
     from backend.drift import drift_of_loop
 
-    title = presets.preset(key).title
+    title = presets.preset(key, choices).title  # what cannot be is said before anything starts
     began = time.perf_counter()
-    with run_here(settings, lambda backend: presets.launch_preset(backend, key, again=again), "demo") as (
+    with run_here(settings, lambda backend: presets.launch_preset(backend, key, choices, again=again), "demo") as (
         backend, _, ended,
     ):  # fmt: skip
         seconds = round(time.perf_counter() - began, 1)

@@ -161,24 +161,3 @@ def field_at(form: Form, path: str, config: Mapping[str, Any] | None = None) -> 
             candidates.append(f"{bits[0]}/{part.get('kind')}/{rest[1]}")
     candidates += [".".join(bits[:2]), bits[0]]
     return next((f for c in candidates for f in form.fields if f.path == c), None)
-
-
-def seeds_of(text: str) -> list[int]:
-    """``"0, 1, 2"`` or ``"0-4"`` -> seeds without repeats.
-
-    Raises:
-        InvalidConfig: for anything else, and for more than 64 of them.
-    """
-    seeds: list[int] = []
-    for bit in str(text).replace(";", ",").split(","):
-        first, dash, last = (b.strip() for b in bit.strip().partition("-"))
-        if not first.isdigit() or (dash and not last.isdigit()):
-            raise InvalidConfig(f"Seeds: {text!r} is no list of whole numbers.", "For example: 0, 1, 2 or 0-4.", "seed")
-        stop = int(last) if dash else int(first)
-        if stop - int(first) >= 64:
-            raise InvalidConfig(f"Seeds: {bit.strip()} are too many.", "At most 64 at a time.", "seed")
-        seeds += range(int(first), stop + 1)
-    unique = list(dict.fromkeys(seeds))
-    if not 0 < len(unique) <= 64:
-        raise InvalidConfig(f"Seeds: {len(unique)} of them.", "Give 1 to 64.", "seed")
-    return unique

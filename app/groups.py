@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from app.theme import ARM_COLOURS, ARM_TITLES, FURTHER_COLOURS
-from app.variation import Varied, ramp, varied_option
+from app.variation import Value, Varied, ramp, varied_option, varied_options
 
 if TYPE_CHECKING:
     from backend.views import LoopView
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 RAMP_FROM = 4  # more lines than this that differ in one number are coloured by it
 DASHES = {"replace": "solid", "augment": "dash", "accumulate": "dot"}
 """Line style of a policy, where a chart has more than one (real only is always solid)."""
+STYLES = ("solid", "dash", "dot", "longdash", "dashdot")
+"""Line styles of a grid's second option, in the order of its values."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def group_loops(views: "Sequence[LoopView]", by: str = "setting") -> list[Group]
         dash = DASHES.get(policy, "solid") if len(policies) > 1 else "solid"
         label = _label(by, key, loops)
         groups.append(Group(label, label, arm, colour, dash, tuple(loops)))
-    return [_with_seeds(group, by) for group in _distinct(_named(groups))]
+    return [_with_seeds(group, by) for group in _distinct(_named(groups, by))]
 
 
 def varied(groups: Sequence[Group]) -> Varied | None:
@@ -94,20 +96,59 @@ def varied(groups: Sequence[Group]) -> Varied | None:
     return varied_option([[view.config for view in group.loops] for group in groups])
 
 
-def _named(groups: list[Group]) -> list[Group]:
+def grid(groups: Sequence[Group]) -> tuple[Varied, Varied] | None:
+    """The two options that the groups differ in, if they are two and every combination is there: the one with more
+    values first (colours), then the other (line styles)."""
+    found = varied_options([[view.config for view in group.loops] for group in groups])
+    if len(found) != 2 or len(groups) != len(found[0].levels) * len(found[1].levels):
+        return None
+    first, second = sorted(found, key=lambda option: (-len(option.levels), option.numbers is None))
+    return first, second
+
+
+def _gridded(groups: list[Group], found: tuple[Varied, Varied]) -> list[Group]:
+    """Called by both values; coloured by one, dashed by the other."""
+    coloured, dashed = found
+    scale = ramp(len(coloured.levels)) if coloured.numbers is not None else _arm_like(len(coloured.levels))
+    colours = dict(zip(coloured.levels, scale, strict=True))
+    styles = dict(zip(dashed.levels, STYLES, strict=False))
+    return [
+        replace(
+            group, title=f"{coloured.said(a)}, {dashed.said(b)}", label=f"{_brief(coloured, a)}, {_brief(dashed, b)}",
+            colour=colours[a], dash=styles.get(b, "solid"),
+        )
+        for group, a, b in zip(groups, coloured.values, dashed.values, strict=True)
+    ]  # fmt: skip
+
+
+def _arm_like(count: int) -> list[str]:
+    known = [ARM_COLOURS["raw"], ARM_COLOURS["corrected"], *FURTHER_COLOURS]
+    return [known[i % len(known)] for i in range(count)]
+
+
+def _brief(option: Varied, value: Value) -> str:
+    """For a line's end: ``λ 0.5``; kinds as they are."""
+    return str(value) if option.path.endswith(".kind") else option.said(value).replace(" = ", " ")
+
+
+def _named(groups: list[Group], by: str) -> list[Group]:
     """Groups that differ in one number: called by it where their names do not tell them apart, coloured by it where
     there are more than colours."""
+    both = grid(groups) if by == "setting" else None
+    if both is not None:
+        return _gridded(groups, both)
     found = varied(groups) if len(groups) > 1 else None
-    if found is None:
+    numbers = found.numbers if found is not None else None
+    if found is None or numbers is None:
         return groups
     if len({group.label for group in groups}) < len(groups):
         groups = [
             replace(g, label=words, title=f"{g.title}, {words}") for g, words in zip(groups, found.words, strict=True)
         ]
     if len(groups) > RAMP_FROM:
-        order = sorted(found.values)
+        order = sorted(numbers)
         colours = ramp(len(groups))
-        groups = [replace(g, colour=colours[order.index(v)]) for g, v in zip(groups, found.values, strict=True)]
+        groups = [replace(g, colour=colours[order.index(v)]) for g, v in zip(groups, numbers, strict=True)]
     return groups
 
 

@@ -34,26 +34,18 @@ def launch(
     server: Server = "",
     home: Home = None,
 ) -> None:
-    """Launch a loop: defaults, then --config, then every --set."""
-    from backend.parts import read_config
-    from core.config import with_changes
-
-    if preset and (config or changes):
-        raise InvalidConfig(
-            "A preset is launched as it is.", "Leave out --config and --set, or clone its loops.", "preset"
-        )
+    """Launch a loop: defaults, then --config, then every --set; or a preset, whose choices --set makes."""
+    if preset and config:
+        raise InvalidConfig("A preset has its own configuration.", "Leave out --config, or clone its loops.", "preset")
     edits = changes_of(changes)
-    plain = _read_config(config)
-    if isinstance(plain, dict) and "domain" in edits:
-        plain["domain"] = edits.pop("domain")  # first of all: it decides what the other options are
-    wanted = with_changes(read_config(plain), edits)
+    wanted = None if preset else config_with(config, edits)
     with target_of(server, home) as target:
         if dry_run:
-            answer = target.estimate(_configs_of(target, preset) if preset else [wanted])
-            console.print_json(answer) if as_json else console.print_text(_estimated(answer))
+            answer = target.look_at_preset(preset, edits).estimate if wanted is None else target.estimate([wanted])
+            console.print_json(answer) if as_json else console.print_text(estimated(answer))
             return
-        if preset:
-            launched = target.launch_preset(preset, again=again)
+        if wanted is None:
+            launched = target.launch_preset(preset, edits, again=again)
             if as_json:
                 console.print_json(launched)
         else:
@@ -64,7 +56,7 @@ def launch(
             for loop in launched:
                 console.print_text(f"{loop.id}  {loop.name}: {loop.sentence}")
     if not server:
-        _tell_if_nothing_works(home)
+        tell_if_nothing_works(home)
 
 
 @loops_app.command("list")
@@ -228,7 +220,22 @@ def export(
         _write(output, content)
 
 
-def _estimated(answer: "Estimate") -> str:
+def config_with(path: Path | None, edits: "dict[str, Any]") -> "LoopConfig":
+    """Defaults, then a file, then edits (dotted paths).
+
+    Raises:
+        InvalidConfig: naming the field.
+    """
+    from backend.parts import read_config
+    from core.config import with_changes
+
+    plain = _read_config(path)
+    if isinstance(plain, dict) and "domain" in edits:
+        plain["domain"] = edits["domain"]  # first of all: it decides what the other options are
+    return with_changes(read_config(plain), {name: value for name, value in edits.items() if name != "domain"})
+
+
+def estimated(answer: "Estimate") -> str:
     from backend.views import in_words
 
     return f"About {in_words(answer.seconds)} and {answer.megabytes:.0f} MB. {answer.note}"
@@ -270,15 +277,6 @@ def _find(target: Target, loop_id: str, *, deleted: bool = False) -> "LoopView":
         raise
 
 
-def _configs_of(target: Target, key: str) -> "list[LoopConfig]":
-    from core.errors import NotFound
-
-    known = {p.key: [loop.config for loop in p.loops] for p in target.presets()}
-    if key not in known:
-        raise NotFound(f"There is no preset named {key!r}.", f"Choose one of: {', '.join(known)}.")
-    return known[key]
-
-
 def _extra_columns(found: "Sequence[LoopView]") -> "dict[str, Callable[[LoopView], str]]":
     """Columns that only some installations need: whose loops, and which go first."""
     columns: dict[str, Callable[[LoopView], str]] = {}
@@ -297,7 +295,7 @@ def _tell(loop: "LoopView", as_json: bool) -> None:
     console.print_json(loop) if as_json else console.print_text(f"{loop.id}  {loop.name}: {loop.sentence}")
 
 
-def _tell_if_nothing_works(home: Path | None) -> None:
+def tell_if_nothing_works(home: Path | None) -> None:
     from app.home import is_up
 
     if not is_up(settings_of(home=home)):

@@ -57,12 +57,12 @@ def option_maps(
 ) -> dict[str, Any]:
     """Value of the charts component; no chart where the groups do not make a map."""
     found = varied(groups)
-    if found is None or len(groups) < FEWEST:
+    if found is None or found.numbers is None or len(groups) < FEWEST:
         return {"charts": [], "empty": ""}
     charts = []
     for metric in metrics:
         series = [series_of(group, curves, metric.name, traces) for group in groups]
-        known = [(g, s, v) for g, s, v in zip(groups, series, found.values, strict=True) if s is not None]
+        known = [(g, s, v) for g, s, v in zip(groups, series, found.numbers, strict=True) if s is not None]
         if len(known) >= FEWEST:
             charts.append(_chart(metric, found, known, floors.get(metric.name, []), log, band, overlay))
     return {"charts": charts, "empty": ""}

@@ -19,9 +19,11 @@ from backend.datasets import IMPORT_TIMEOUT_S, DatasetView
 from backend.estimate import Estimate
 from backend.exports import Form
 from backend.failures import rebuilt
+from backend.grouped import GroupOutcome, GroupVerb
 from backend.importing.work import ImportOptions
 from backend.lab import CardView, LabResult
-from backend.presets import PresetView
+from backend.presets import PresetEstimate, PresetView
+from backend.sweep import Sweep, SweepView
 from backend.theory import TheoryAnswer
 from backend.views import EventView, GenerationView, LoopView, PanelView
 from core.config import LoopConfig
@@ -195,8 +197,27 @@ class Client:
     def presets(self) -> list[PresetView]:
         return self._ask(list[PresetView], "GET", "/presets")
 
-    def launch_preset(self, key: str, *, again: bool = False) -> list[LoopView]:
-        return self._ask(list[LoopView], "POST", f"/presets/{quote(key, safe='')}/launch", json={"again": again})
+    def launch_preset(
+        self, key: str, choices: Mapping[str, Any] | None = None, *, again: bool = False
+    ) -> list[LoopView]:
+        body = {"choices": dict(choices or {}), "again": again}
+        return self._ask(list[LoopView], "POST", f"/presets/{quote(key, safe='')}/launch", json=body)
+
+    def look_at_preset(self, key: str, choices: Mapping[str, Any] | None = None) -> PresetEstimate:
+        body = {"choices": dict(choices or {})}
+        return self._ask(PresetEstimate, "POST", f"/presets/{quote(key, safe='')}/estimate", json=body)
+
+    # --- many at once ---
+
+    def look_at_sweep(self, wanted: Sweep, *, title: str = "") -> SweepView:
+        return self._ask(SweepView, "POST", "/sweeps/estimate", json={**_sweep(wanted), "title": title})
+
+    def launch_sweep(self, wanted: Sweep, *, title: str = "", again: bool = False) -> list[LoopView]:
+        body = {**_sweep(wanted), "title": title, "again": again}
+        return self._ask(list[LoopView], "POST", "/sweeps", json=body)
+
+    def to_group(self, verb: GroupVerb, group: str) -> GroupOutcome:
+        return self._ask(GroupOutcome, "POST", f"/groups/{verb}", json={"group": group})
 
     def parts(self) -> dict[str, dict[str, Any]]:
         return self._ask(dict[str, dict[str, Any]], "GET", "/parts")
@@ -276,3 +297,11 @@ def _loop(loop_id: str, *more: str) -> str:
 
 def _dataset(dataset_id: str, *more: str) -> str:
     return "/".join(["/datasets", *(quote(part, safe="") for part in (dataset_id, *more))])
+
+
+def _sweep(wanted: Sweep) -> dict[str, Any]:
+    return {
+        "config": wanted.base.model_dump(mode="json"),
+        "vary": {axis.path: list(axis.values) for axis in wanted.axes},
+        "seeds": list(wanted.seeds),
+    }

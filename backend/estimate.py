@@ -37,10 +37,12 @@ DEFAULT_RATES: dict[tuple[str, str], float] = {
     ("correct", "idealized"): 0.01,
     ("correct", "physics"): 0.1,
 }
+TRANSFORMER = {"width": 128.0, "layers": 4.0, "patch": 4.0}  # the table's
 STAGE_OVERHEAD_S = 0.3  # loading, storing and handing over, per stage
 EVALUATOR_S = 22.0  # training a data set's frozen judge, once per data folder (one core)
 START_S = 8.0  # from the launch to the first step of work: imports, reading the data set
 LIGHT_START_S = 3.0  # the same where there is none to read
+GPU_SPEEDUP = 400.0  # of networks over one core: a guess, until a loop here has been measured
 CHECKPOINT_MB = 12.0
 SAMPLE_MB = 0.011  # a motion of 40 frames and 15 joints
 RECENT_GENERATIONS = 400  # how much of the past is looked at
@@ -66,6 +68,7 @@ class Past:
         begun: keys of generations 0 that are cached.
         checkpoint_mb: mean size of a stored model, by model kind.
         paces: of light loops (:mod:`backend.pace`).
+        speedup: of the device over the one of the table, for networks.
     """
 
     rates: Mapping[tuple[str, str], float] = field(default_factory=dict)
@@ -73,6 +76,7 @@ class Past:
     begun: frozenset[str] = frozenset()
     checkpoint_mb: Mapping[str, float] = field(default_factory=dict)
     paces: Paces = field(default_factory=dict)
+    speedup: float = 1.0
 
 
 def estimate(backend: "Backend", config: LoopConfig | Sequence[LoopConfig]) -> Estimate:
@@ -129,7 +133,7 @@ def estimate_from(past: Past, configs: Sequence[LoopConfig], cpu_workers: int, c
     return Estimate(
         seconds=round(seconds, 1),
         megabytes=round(megabytes, 1),
-        note=_note(measured=measured, evaluator=prepared_s > 0),
+        note=_note(measured=measured, evaluator=prepared_s > 0, guessed=past.speedup != 1 and bool(heavy)),
     )
 
 
@@ -176,7 +180,7 @@ def beginning(config: LoopConfig) -> str:
     return digest(parts)
 
 
-def _note(*, measured: bool, evaluator: bool) -> str:
+def _note(*, measured: bool, evaluator: bool, guessed: bool) -> str:
     """What the figures rest on."""
     first = (
         f"The data set's evaluator is trained first, once ({EVALUATOR_S:.0f} s, beside other work). "
@@ -185,6 +189,8 @@ def _note(*, measured: bool, evaluator: bool) -> str:
     )
     if measured:
         return f"{first}From the timings of earlier loops on this machine."
+    if guessed:
+        return f"{first}A guess for a GPU that nothing was measured on yet; the first loop here will tell."
     return f"{first}From timings of another machine with two CPU cores; the first loop here will tell better."
 
 
@@ -193,14 +199,33 @@ def _units(config: LoopConfig, t: int, stage: str) -> float:
     if stage == "learn":
         initial = t == 0 or config.training.mode == "from-scratch"
         steps = config.training.initial_steps if initial else config.training.steps
-        return steps * config.training.batch_size / 64
+        return steps * config.training.batch_size / 64 * _size(config.model)
     if stage == "correct":
         return _synthetic_count(config)
     guidance = config.sampling.guidance_synthesis if stage == "synthesize" else config.sampling.guidance_evaluation
     count = {"synthesize": _synthetic_count(config), "panel": config.evaluation.panel}.get(
         stage, config.evaluation.samples
     )
-    return count * config.sampling.steps / 10 * (0.55 if guidance == 1 else 1.0)
+    return count * config.sampling.steps / 10 * (0.55 if guidance == 1 else 1.0) * _size(config.model)
+
+
+def _size(model: PartConfig) -> float:
+    """Arithmetic of a transformer relative to the table's: layers, width squared, tokens. A smaller one is hardly
+    quicker, and the others' sizes matter little."""
+    if model.kind != "transformer":
+        return 1.0
+    width, layers, patch = (float(str(model.options.get(name, usual))) for name, usual in TRANSFORMER.items())
+    usual_width, usual_layers, usual_patch = TRANSFORMER.values()
+    return max(0.5, (width / usual_width) ** 2 * (layers / usual_layers) * (usual_patch / patch))
+
+
+def _checkpoint_mb(past: Past, model: PartConfig) -> float:
+    """A stored model; a transformer's weights (12 width squared per layer, 4 bytes each) may be more than usual."""
+    known = past.checkpoint_mb.get(model.kind, CHECKPOINT_MB)
+    if model.kind != "transformer":
+        return known
+    width, layers = (float(str(model.options.get(name, TRANSFORMER[name]))) for name in ("width", "layers"))
+    return max(known, 48e-6 * layers * width**2)
 
 
 def _work_s(past: Past, config: LoopConfig, t: int, stage: str) -> float:
@@ -220,7 +245,7 @@ def _rate(past: Past, stage: str, kind: str) -> float:
     key = (stage, kind)
     if key in past.rates:
         return past.rates[key]
-    return DEFAULT_RATES.get(key, DEFAULT_RATES.get((stage, "latent-mlp"), 0.0))
+    return DEFAULT_RATES.get(key, DEFAULT_RATES.get((stage, "latent-mlp"), 0.0)) / past.speedup
 
 
 def _correct_rate(past: Past, corrector: PartConfig) -> float:
@@ -256,7 +281,7 @@ def _synthetic_count(config: LoopConfig) -> int:
 
 
 def _megabytes(past: Past, config: LoopConfig) -> float:
-    checkpoint = past.checkpoint_mb.get(config.model.kind, CHECKPOINT_MB)
+    checkpoint = _checkpoint_mb(past, config.model)
     synthetic = _synthetic_count(config) * (2 if "correct" in stages_of(config, 1) else 1)
     per_generation = checkpoint + SAMPLE_MB * (synthetic + 3 * config.evaluation.panel)
     return (config.generations + 1) * per_generation
@@ -267,6 +292,7 @@ def _past(backend: "Backend") -> Past:
     from sqlalchemy import func, select
 
     from backend.parts import catalogue
+    from backend.presence import device_found
     from backend.tables import Artifact, Generation, Loop
 
     domains = catalogue()["domain"].items()
@@ -300,6 +326,7 @@ def _past(backend: "Backend") -> Past:
         begun=frozenset(beginning(config) for config in started),
         checkpoint_mb={kind: median(values) for kind, values in megabytes.items()},
         paces=paces,
+        speedup=GPU_SPEEDUP if device_found(backend) == "cuda" else 1.0,
     )
 
 

@@ -5,12 +5,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from backend import audits, datacards, datasets, estimate, exports, lab, loops, presets, rollback, theory
+from backend import (
+    audits,
+    datacards,
+    datasets,
+    estimate,
+    exports,
+    grouped,
+    lab,
+    loops,
+    presence,
+    presets,
+    rollback,
+    sweep,
+    theory,
+)
 from backend.audits import AuditConfig, AuditView
 from backend.context import Backend
 from backend.datasets import DatasetView
+from backend.grouped import GroupOutcome, GroupVerb
 from backend.importing.work import ImportOptions
 from backend.lab import CardView, LabResult
+from backend.sweep import Sweep, SweepView
 from backend.theory import TheoryAnswer
 from backend.views import EventView, GenerationView, LoopView
 from core.config import LoopConfig
@@ -78,11 +94,25 @@ class Local:
     def cancel_audit(self, audit_id: str) -> AuditView:
         return audits.cancel(self.backend, audit_id)
 
-    def launch_preset(self, key: str, *, again: bool = False) -> list[LoopView]:
-        return presets.launch_preset(self.backend, key, again=again)
+    def launch_preset(
+        self, key: str, choices: Mapping[str, Any] | None = None, *, again: bool = False
+    ) -> list[LoopView]:
+        return presets.launch_preset(self.backend, key, choices, again=again)
+
+    def look_at_preset(self, key: str, choices: Mapping[str, Any] | None = None) -> presets.PresetEstimate:
+        return presets.look(self.backend, key, choices)
 
     def presets(self) -> list[presets.PresetView]:
-        return presets.views()
+        return presets.views(presence.device_found(self.backend))
+
+    def look_at_sweep(self, wanted: Sweep, *, title: str = "") -> SweepView:
+        return sweep.look(self.backend, wanted, title)
+
+    def launch_sweep(self, wanted: Sweep, *, title: str = "", again: bool = False) -> list[LoopView]:
+        return sweep.launch_sweep(self.backend, wanted, title, again=again)
+
+    def to_group(self, verb: GroupVerb, group: str) -> GroupOutcome:
+        return grouped.to_group(self.backend, verb, group)
 
     def cards(self) -> list[CardView]:
         return lab.views()

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import cached_property
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -241,6 +242,17 @@ def workers(backend: Backend) -> list[ProcessView]:
         return order.index(view.state), went, view.kind == "server", ",".join(view.queues), view.pid
 
     return sorted(views, key=place)
+
+
+def device_found(backend: Backend) -> Literal["cuda", "cpu"]:
+    """What networks will run on: as the settings say; else as the workers that train say, or this machine's driver
+    where none has said yet."""
+    if backend.settings.device != "auto":
+        return "cuda" if backend.settings.device == "cuda" else "cpu"
+    said = {view.device for view in workers(backend) if "gpu" in view.queues and view.state == "alive"} - {"", "auto"}
+    if said:
+        return "cpu" if said == {"cpu"} else "cuda"
+    return "cuda" if Path("/proc/driver/nvidia/version").exists() else "cpu"
 
 
 def _view(row: WorkerProcess, tasks: list[Task], now: datetime) -> ProcessView:

@@ -1,52 +1,22 @@
 """Experiments at one click: what each asks, what it shows, what it does not show, and the loops that it launches."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, ConfigDict
 
+from backend.estimate import Estimate, estimate
+from backend.preset import PAPER, PHYSICS, REAL, Preset
+from backend.protocol import Device, ProtocolChoices, protocol, read_choices
 from core.config import CorrectionConfig, EvaluationConfig, LoopConfig, PartConfig, SamplingConfig, TrainingConfig
-from core.errors import NotFound
+from core.errors import InvalidConfig, NotFound
 
 if TYPE_CHECKING:
     from backend.context import Backend
     from backend.views import LoopView
 
-PAPER = (
-    "Gillman et al. 2024, Self-Correcting Self-Consuming Loops for Generative Model Training (ICML), arXiv:2402.07087"
-)
 SHUMAILOV = "Shumailov et al. 2024, AI models collapse when trained on recursively generated data (Nature 631)"
-
-
-@dataclass(frozen=True)
-class Preset:
-    """A comparison that can be launched as it stands.
-
-    Attributes:
-        title: on its card; also the name of the group that its loops are launched in.
-        question: one sentence.
-        shows, does_not_show: what may and what may not be concluded from it.
-        minutes: about how long it takes on two CPU cores with nothing cached.
-        paper: where the experiment, or the claim that it examines, was published.
-        loops: (name, config) of each loop, in drawing order.
-    """
-
-    title: str
-    question: str
-    shows: str
-    does_not_show: str
-    minutes: float
-    paper: str
-    loops: tuple[tuple[str, LoopConfig], ...]
-
-    @property
-    def description(self) -> str:
-        """What it shows, then what it does not."""
-        return f"{self.shows} {self.does_not_show}"
-
-
-REAL = PartConfig(kind="real")
-PHYSICS = PartConfig(kind="physics")
 
 
 def _demo() -> Preset:
@@ -134,17 +104,28 @@ def _paper_regime() -> Preset:
     )
 
 
-PRESETS: dict[str, Preset] = {"demo": _demo(), "paper-regime": _paper_regime()}
+PROTOCOL = "paper-protocol"
+PRESETS: dict[str, Preset] = {
+    "demo": _demo(), "paper-regime": _paper_regime(), PROTOCOL: protocol(ProtocolChoices(), "cpu"),
+}  # fmt: skip
 
 
-def preset(key: str) -> Preset:
-    """The preset of that key.
+def preset(key: str, choices: Mapping[str, Any] | None = None, device: Device = "cpu") -> Preset:
+    """The preset of that key; of the paper's protocol, for these choices and this device.
 
     Raises:
         NotFound: naming the keys that exist.
+        InvalidConfig: for a choice that cannot be, and for choices where there are none.
     """
     if key not in PRESETS:
         raise NotFound(f"There is no preset named {key!r}.", f"Choose one of: {', '.join(PRESETS)}.")
+    if key == PROTOCOL:
+        return protocol(read_choices(choices or {}), device)
+    if choices:
+        raise InvalidConfig(
+            f"The preset {key!r} is launched as it is; it leaves nothing to choose.", "Clone its loops instead.",
+            next(iter(choices)),
+        )  # fmt: skip
     return PRESETS[key]
 
 
@@ -154,7 +135,7 @@ class NamedLoop(BaseModel):
 
 
 class PresetView(BaseModel):
-    """A preset as the API and the command line tell of it."""
+    """A preset as the API and the command line tell of it. ``choices``: JSON schema of what there is to choose."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -166,42 +147,72 @@ class PresetView(BaseModel):
     minutes: float
     paper: str
     loops: tuple[NamedLoop, ...]
+    sized: str = ""
+    choices: dict[str, Any] | None = None
 
 
-def views() -> list[PresetView]:
+def views(device: Device = "cpu") -> list[PresetView]:
     """All presets, in the order of their cards."""
-    return [
-        PresetView(
-            key=key,
-            title=p.title,
-            question=p.question,
-            shows=p.shows,
-            does_not_show=p.does_not_show,
-            minutes=p.minutes,
-            paper=p.paper,
-            loops=tuple(NamedLoop(name=name, config=config) for name, config in p.loops),
-        )
-        for key, p in PRESETS.items()
-    ]
+    return [view_of(key, preset(key, device=device)) for key in PRESETS]
 
 
-def launch_preset(backend: "Backend", key: str, *, again: bool = False) -> "list[LoopView]":
-    """The preset's loops, in its order, in one group; those that this data folder already has unless ``again``.
+def view_of(key: str, p: Preset) -> PresetView:
+    return PresetView(
+        key=key, title=p.title, question=p.question, shows=p.shows, does_not_show=p.does_not_show, minutes=p.minutes,
+        paper=p.paper, loops=tuple(NamedLoop(name=name, config=config) for name, config in p.loops), sized=p.sized,
+        choices=ProtocolChoices.model_json_schema() if key == PROTOCOL else None,
+    )  # fmt: skip
 
-    A preset whose launch stopped half way is completed, never doubled; one that was edited since it was launched
-    is launched as a group of its own, like one asked for ``again``.
+
+def chosen(backend: "Backend", key: str, choices: Mapping[str, Any] | None = None) -> Preset:
+    """The preset as this installation would launch it: sized to its device, its paths confined, its loops checked.
 
     Raises:
-        NotFound: for an unknown key.
+        NotFound, InvalidConfig, DataMissing: as :func:`preset` and :func:`backend.parts.check`.
+    """
+    from backend import parts
+    from backend.paths import confined
+    from backend.presence import device_found
+
+    if key == PROTOCOL and choices:  # before any of its files is read
+        confined(backend, LoopConfig(data=read_choices(choices).data))
+    wanted = preset(key, choices, device_found(backend) if key == PROTOCOL else "cpu")
+    return replace(wanted, loops=tuple((name, parts.check(config)) for name, config in wanted.loops))
+
+
+class PresetEstimate(BaseModel):
+    """What a preset would launch with the choices made, and what that would take."""
+
+    model_config = ConfigDict(frozen=True)
+
+    preset: PresetView
+    estimate: Estimate
+
+
+def look(backend: "Backend", key: str, choices: Mapping[str, Any] | None = None) -> PresetEstimate:
+    """What launching it would do.
+
+    Raises:
+        NotFound, InvalidConfig, DataMissing: as :func:`chosen`.
+    """
+    wanted = chosen(backend, key, choices)
+    return PresetEstimate(
+        preset=view_of(key, wanted), estimate=estimate(backend, [config for _, config in wanted.loops])
+    )
+
+
+def launch_preset(
+    backend: "Backend", key: str, choices: Mapping[str, Any] | None = None, *, again: bool = False
+) -> "list[LoopView]":
+    """The preset's loops, in its order, in one group; those that this data folder already has unless ``again``.
+
+    A preset whose launch stopped half way is completed, never doubled; one that was edited since it was launched, or
+    with other choices, is launched as a group of its own, like one asked for ``again``.
+
+    Raises:
+        NotFound, InvalidConfig, DataMissing: as :func:`chosen`.
     """
     from backend.grouped import launch_group
 
-    wanted = preset(key)
-    return launch_group(backend, wanted.title, _checked(wanted), again=again)
-
-
-def _checked(wanted: Preset) -> tuple[tuple[str, LoopConfig], ...]:
-    """The loops with every option's default filled in, as they are stored."""
-    from backend import parts
-
-    return tuple((name, parts.check(config)) for name, config in wanted.loops)
+    wanted = chosen(backend, key, choices)
+    return launch_group(backend, wanted.title, wanted.loops, again=again)

@@ -43,10 +43,24 @@ def check_active(backend: Backend, session: Session, actor: Actor, more: int) ->
     Raises:
         OverQuota: with both numbers.
     """
+    _check_active(session, actor, more, backend.settings.max_active_loops)
+
+
+def check_room(backend: Backend, more: int) -> None:
+    """The same before anything is launched, for whoever asks what a launch would do.
+
+    Raises:
+        OverQuota: with both numbers.
+    """
+    actor = backend.gate.require("viewer")
+    with backend.database.read() as session:
+        _check_active(session, actor, more, backend.settings.max_active_loops)
+
+
+def _check_active(session: Session, actor: Actor, more: int, limit: int) -> None:
     from backend.tables import Loop
     from backend.views import ACTIVE
 
-    limit = backend.settings.max_active_loops
     active = session.scalar(
         select(func.count())
         .select_from(Loop)

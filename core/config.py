@@ -185,7 +185,8 @@ def digest(value: object) -> str:
 
 
 def with_changes(config: LoopConfig, changes: Mapping[str, Any]) -> LoopConfig:
-    """A clone with edits: ``{"sampling.guidance_synthesis": 1.0, "corrector": {"kind": "physics"}}``.
+    """A clone with edits: ``{"sampling.guidance_synthesis": 1.0, "corrector": {"kind": "physics"}}``; a number leads
+    into a list: ``corrector.options.parts.0.options.gamma``.
 
     Raises:
         InvalidConfig: when a path names nothing or the outcome is not a config.
@@ -195,8 +196,15 @@ def with_changes(config: LoopConfig, changes: Mapping[str, Any]) -> LoopConfig:
         node: Any = data
         *above, last = path.split(".")
         for key in above:
-            if not isinstance(node, dict) or not isinstance(node.get(key), dict):
+            node = node.get(key) if isinstance(node, dict) else _element(node, key)
+            if not isinstance(node, dict | list):
                 raise InvalidConfig(f"There is no option {path!r}.", f"{key!r} holds no options.", path)
-            node = node[key]
+        if not isinstance(node, dict):
+            raise InvalidConfig(f"There is no option {path!r}.", f"{last!r} is not an option but a whole part.", path)
         node[last] = deepcopy(value)  # a later change may go inside it
     return parse(LoopConfig, data)
+
+
+def _element(node: Any, key: str) -> Any:
+    """Of a list, or None where it has no such."""
+    return node[int(key)] if isinstance(node, list) and key.isdigit() and int(key) < len(node) else None

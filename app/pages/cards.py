@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from app.markup import act, duration, esc, link
+from app.pages.protocolcard import choices_form
+from backend.presets import PROTOCOL
 
 if TYPE_CHECKING:
-    from backend.presets import Preset
+    from backend.preset import Preset
     from backend.views import LoopView
 
 SKETCH = """
@@ -43,10 +45,13 @@ def _card(key: str, preset: "Preset", loops: "Sequence[LoopView]", *, demo: bool
     heading = "h2" if demo else "h3"
     seeds = len({config.seed for _, config in preset.loops})
     count = f"{len(preset.loops)} loops" + (f", {seeds} seeds" if seeds > 1 else "")
+    if preset.sized:
+        count = f"{preset.sized} As chosen at first: {count}"
     generations = max(config.generations for _, config in preset.loops)
+    buttons = _buttons(key, preset, loops, demo=demo)
     intro = (
         f"<div><{heading}>{esc(preset.title)}</{heading}><p class='ls-question'>{esc(preset.question)}</p>"
-        f"{_buttons(key, preset, loops, demo=demo)}"
+        f"{choices_form(buttons) if key == PROTOCOL else buttons}"
         f'<p class="ls-soft" style="font-size:13px">{count}, {generations} generations each.</p></div>'
     )
     facts = (
@@ -71,6 +76,8 @@ def _buttons(key: str, preset: "Preset", loops: "Sequence[LoopView]", *, demo: b
     ids = ",".join(view.id for view in loops)
     done = sum(view.state == "done" for view in loops)
     busy = sum(view.state in ("queued", "running", "interrupted") for view in loops)
+    if key == PROTOCOL:  # its choices may be others by now
+        again = act("Launch", "preset", elem_id=button_id, preset=key)
     words = f"{done} of {len(loops)} done" + (f", {busy} under way" if busy else "")
     links = link("Watch the curves", button=True, primary=True, tab="compare", loops=ids)
     if any(view.generation >= 0 for view in loops):

@@ -17,6 +17,7 @@ from app.kept import Keeper
 from app.optionmap import option_maps
 from app.overlay import NOTHING, overlay_of, theory_fold
 from app.pages.finals import finals_table, legend
+from app.pages.finalsgrid import finals_grid
 from app.pages.page import Page, Query, ids_of, quiet
 from app.plotcrowd import MOST_LINES
 from app.plots import BANDS, small_multiples
@@ -245,7 +246,8 @@ class Gallery:
             strip = with_strip(first_chart, groups, curves, doubts, drifts, log_x=asked.log_x)
             chart = chart | {"charts": [strip, *others]}
         found = option_maps(groups, curves, floors, wanted[:MOST_MAPS], **look)
-        table = finals_table(groups, curves, floors, wanted, traces, doubts)
+        table = finals_grid(groups, curves, wanted, traces)
+        table += finals_table(groups, curves, floors, wanted, traces, doubts)
         names = tuple((metric.title, metric.name) for metric in offered)
         return Shown(names, (legend(groups, asked.band), chart, found, told, table), stamp)
 

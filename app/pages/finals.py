@@ -13,7 +13,7 @@ from core.protocols import Metric
 
 MOST_NAMED, MOST_ROWS = 40, 100  # lines in the legend, in the table; the files for download hold all
 MARK = '<span class="ls-warn" aria-label="too few samples">*</span>'
-DASH_ARRAYS = {"solid": "", "dash": "6 4", "dot": "2 3"}
+DASH_ARRAYS = {"solid": "", "dash": "6 4", "dot": "2 3", "longdash": "10 4", "dashdot": "8 3 2 3"}
 
 
 def legend(groups: Sequence[Group], band: str = "min-max") -> str:

@@ -10,7 +10,7 @@ from app.pages.labtheory import theory_fold
 from app.pages.labview import Lab, Said, Shown
 
 if TYPE_CHECKING:
-    from backend.presets import Preset
+    from backend.preset import Preset
     from backend.views import LoopView
 
 TOPICS = {

@@ -8,7 +8,7 @@ if TYPE_CHECKING:
     from app.labplot import Line
     from backend.lab.card import Card
     from backend.lab.results import LabResult
-    from backend.presets import Preset
+    from backend.preset import Preset
     from backend.theory import Refusal, TheoryView
     from backend.views import LoopView
     from core.protocols import Metric

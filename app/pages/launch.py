@@ -1,6 +1,7 @@
 """Launch: presets first, then the form of every registered part, checked as it is typed."""
 
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -13,9 +14,12 @@ from app.pages.launchform import FIRST, Held, Shelved, domain_of, draw, option_b
 from app.pages.launchstatus import Typed, launch_typed, launched
 from app.pages.launchstatus import status as status_of
 from app.pages.page import Page, Query, quiet
+from app.pages.protocolcard import choices_of, looked_at
+from app.pages.sweeprow import KINDS, offered_fields
 from backend import datasets, parts, roster
 from backend import loops as verbs
-from backend.presets import PRESETS, launch_preset
+from backend.presence import device_found
+from backend.presets import PRESETS, PROTOCOL, launch_preset, preset
 from core.errors import LoopscopeError
 
 if TYPE_CHECKING:
@@ -39,11 +43,24 @@ def build(backend: "Backend", address: Any) -> Page:
         status = widgets.live(elem_id="launch-status", scale=4)
         submit = gr.Button("Launch", variant="primary", elem_id="launch-submit", scale=0, min_width=300)
 
-    def check(base_json: str, seeds_text: str, *values: Any) -> list[Any]:
-        return status_of(backend, Typed(form, base_json, seeds_text, values))
+    varied = drawn.sweep.controls
 
-    typed = [base, seeds, *controls]
-    gr.on([c.change for c in (seeds, *controls)], check, typed, [status, submit], trigger_mode="always_last", **quiet())
+    def held(base_json: str, seeds_text: str, values: Sequence[Any]) -> Typed:
+        """The form's values, and those of the sweep's row behind them."""
+        return Typed(form, base_json, seeds_text, values[: len(controls)], values[len(controls) :])
+
+    def check(base_json: str, seeds_text: str, *values: Any) -> list[Any]:
+        return status_of(backend, held(base_json, seeds_text, values))
+
+    typed = [base, seeds, *controls, *varied]
+    gr.on(
+        [c.change for c in (seeds, *controls, *varied)],
+        check,
+        typed,
+        [status, submit],
+        trigger_mode="always_last",
+        **quiet(),
+    )
     for part in dict.fromkeys(part for part, _, _ in drawn.boxes):
         boxes = [(kind, box) for of, kind, box in drawn.boxes if of == part]
 
@@ -53,29 +70,43 @@ def build(backend: "Backend", address: Any) -> Page:
 
         controls[form.index(part)].change(toggle, [controls[form.index(part)]], [box for _, box in boxes], **quiet())
 
+    selectors = [controls[form.index(path)] for path in ("domain", *KINDS)]
+
+    def offer(*values: Any) -> list[Any]:
+        """Other parts have other options to vary."""
+        return [gr.update(choices=list(offered_fields(form, values))) for _ in drawn.sweep.fields]
+
+    gr.on([c.change for c in selectors], offer, controls, drawn.sweep.fields, trigger_mode="always_last", **quiet())
+
     def turn(shelf_json: str, base_json: str, *values: Any) -> list[Any]:
         """Another domain was chosen."""
-        kept, held = Shelved(shelf_json).turn(form, Held(base_json, values))
-        where = query("", str(held.values[form.index("domain")]))
-        return [kept, held.base, "", urlencode({"tab": "launch", **where}), *shape(form, drawn, held.values)]
+        kept, now = Shelved(shelf_json).turn(form, Held(base_json, values))
+        where = query("", str(now.values[form.index("domain")]))
+        return [kept, now.base, "", urlencode({"tab": "launch", **where}), *shape(form, drawn, now.values)]
 
     # Only a person's choice: a clone sets the domain together with all the rest.
     domain.input(turn, [shelf, base, *controls], [shelf, base, cloned, address, *drawn.shaped], **quiet())
 
     def launch(base_json: str, seeds_text: str, title: str, *values: Any) -> list[Any]:
-        held = Typed(form, base_json, seeds_text, values)
+        wanted = held(base_json, seeds_text, values)
         try:
-            said = launched(launch_typed(backend, held, title))
+            said = launched(launch_typed(backend, wanted, title))
         except LoopscopeError as error:
             said = notice(str(error), kind="error")
-        return [said, *status_of(backend, held)]
+        return [said, *status_of(backend, wanted)]
 
-    submit.click(launch, [base, seeds, drawn.name, *controls], [message, status, submit], **quiet(trigger_mode="once"))
+    submit.click(
+        launch, [base, seeds, drawn.name, *controls, *varied], [message, status, submit], **quiet(trigger_mode="once")
+    )
 
     def act_on_card(event: gr.EventData) -> list[Any]:
         data = widgets.data_of(event)
+        key, action = str(data.get("preset")), data.get("act")
         try:
-            views = launch_preset(backend, str(data.get("preset")), again=data.get("act") == "preset-again")
+            choices = choices_of(data) if key == PROTOCOL else None
+            if action == "preset-look":
+                return [_cards(backend), looked_at(backend, choices or {})]
+            views = launch_preset(backend, key, choices, again=action == "preset-again")
         except LoopscopeError as error:
             return [_cards(backend), notice(str(error), kind="error")]
         return [_cards(backend), launched(views)]
@@ -126,10 +157,11 @@ def build(backend: "Backend", address: Any) -> Page:
 def _cards(backend: "Backend") -> str:
     known, found = roster.entries(backend), {}
     groups = roster.groups(known)
-    for key, preset in PRESETS.items():
-        names = [n for n, _ in preset.loops]
-        latest = next((g for g in groups if g == preset.title or g.startswith(f"{preset.title} ")), None)
+    shown = {**PRESETS, PROTOCOL: preset(PROTOCOL, device=device_found(backend))}
+    for key, card in shown.items():
+        names = [n for n, _ in card.loops]
+        latest = next((g for g in groups if g == card.title or g.startswith(f"{card.title} ")), None)
         if latest is not None:
             group = roster.views_of(backend, [entry.id for entry in known if entry.group == latest])
             found[key] = sorted(group, key=lambda v: names.index(v.name) if v.name in names else len(names))
-    return preset_cards(PRESETS, found)
+    return preset_cards(shown, found)

@@ -9,6 +9,7 @@ import gradio as gr
 
 from app import forms, formvalues
 from app.markup import esc
+from app.pages.sweeprow import SweepRow, draw_sweep, offered_fields
 from backend import parts
 from core.errors import LoopscopeError
 
@@ -29,6 +30,7 @@ class Drawn:
         controls: one per field, in the form's order.
         boxes: (part, kind, the column that holds the kind's options).
         folds: (section, its accordion).
+        sweep: what a sweep varies.
     """
 
     name: gr.Textbox
@@ -36,6 +38,7 @@ class Drawn:
     controls: list[Any]
     boxes: list[tuple[str, str, gr.Column]]
     folds: list[tuple[str, gr.Accordion]]
+    sweep: SweepRow
 
     @property
     def shaped(self) -> list[Any]:
@@ -94,7 +97,8 @@ def draw(form: "Form", catalogue: "Catalogue") -> Drawn:
             ):
                 put(form.of_section(section))
             folds.append((section, fold))
-    return Drawn(name, seeds, controls, boxes, folds)
+        sweep = draw_sweep(offered_fields(form, form.defaults()))
+    return Drawn(name, seeds, controls, boxes, folds, sweep)
 
 
 def shape(form: "Form", drawn: Drawn, values: Sequence[Any]) -> list[Any]:

@@ -46,7 +46,7 @@ def loop_table(
     for name, members in by_group.items():
         grouped = not name.startswith("\0")
         if grouped:
-            compare = link("compare", tab="compare", group=name) + _group_verbs(whole[name])
+            compare = link("compare", tab="compare", group=name) + _group_verbs(name, whole[name])
             rows.append(
                 f'<tr class="ls-group" data-key="group-{esc(name)}"><td colspan={len(COLUMNS)}>{esc(name)} '
                 f"({_of_all(len(members), len(whole[name]))}) &nbsp;{compare}</td></tr>"
@@ -71,7 +71,7 @@ def _of_all(shown: int, every: int) -> str:
     return str(shown) if shown == every else f"{shown} of {every:,}"
 
 
-def _group_verbs(members: "Sequence[LoopView]") -> str:
+def _group_verbs(group: str, members: "Sequence[LoopView]") -> str:
     """What can be done to all loops of a group at once."""
     at_work = [view.id for view in members if view.state in ("queued", "running", "interrupted")]
     resting = [view.id for view in members if view.state in ("cancelled", "stopped", "failed")]
@@ -80,6 +80,8 @@ def _group_verbs(members: "Sequence[LoopView]") -> str:
         bits += act(f"Cancel {len(at_work)}", "cancel-all", kind="ls-small", loops=",".join(at_work))
     if len(resting) > 1:
         bits += act(f"Resume {len(resting)}", "resume-all", kind="ls-small", loops=",".join(resting))
+    if len(members) > 1:
+        bits += act(f"Delete {len(members)}", "delete-all", kind="ls-small", group=group)
     return f'<span class="ls-groupverbs">{bits}</span>' if bits else ""
 
 

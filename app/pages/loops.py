@@ -14,6 +14,7 @@ from app.pulse import pulse_of
 from backend import loops as verbs
 from backend import roster
 from backend.drift import drift_of_loop
+from backend.grouped import to_all, to_group
 from backend.rollback import rollback
 from core.errors import LoopscopeError
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from backend.context import Backend
+    from backend.grouped import GroupOutcome, GroupVerb
     from backend.views import LoopView
 
 EMPTY = (
@@ -136,8 +138,11 @@ def _detail(backend: "Backend", loop_id: str) -> str:
 def _act(backend: "Backend", action: str, loop_id: str, data: dict[str, Any]) -> tuple[str, str]:
     """Do a verb; what to say, and which loop stays chosen."""
     try:
-        if action in ("cancel-all", "resume-all"):
-            return _to_all(backend, action, ids_of(str(data.get("loops", "")), MOST_GROUPED)), loop_id
+        if action in TO_ALL:
+            outcome = to_all(backend, TO_ALL[action], ids_of(str(data.get("loops", "")), MOST_GROUPED))
+            return _told_of_all(outcome), loop_id
+        if action == "delete-all":
+            return _told_of_all(to_group(backend, "delete", str(data.get("group", "")))), ""
         if action in SIMPLE:
             do, words = SIMPLE[action]
             view = do(backend, loop_id)
@@ -163,14 +168,15 @@ def _act(backend: "Backend", action: str, loop_id: str, data: dict[str, Any]) ->
     return notice(f"There is no verb {esc(action)!r}.", kind="error"), loop_id
 
 
-def _to_all(backend: "Backend", action: str, ids: "Sequence[str]") -> str:
-    """Do a verb to several loops; what a loop does not allow any more is passed over."""
-    done, refused = 0, ""
-    for loop_id in ids:
-        try:
-            (verbs.cancel if action == "cancel-all" else verbs.resume)(backend, loop_id)
-            done += 1
-        except LoopscopeError as error:
-            refused = str(error)
-    words = f"Asked {done} loops to stop." if action == "cancel-all" else f"{done} loops go on."
-    return notice(f"{words} {refused}".strip(), kind="error" if refused and not done else "info")
+TO_ALL: "dict[str, GroupVerb]" = {
+    "cancel-all": "cancel", "resume-all": "resume", "restore-all": "restore",
+}  # fmt: skip
+
+
+def _told_of_all(outcome: "GroupOutcome") -> str:
+    """What became of a verb for a whole group; a deletion can be undone."""
+    kind = "info" if not outcome.refused else "warn" if outcome.done else "error"
+    undo = ""
+    if outcome.verb == "delete" and outcome.done:
+        undo = act("Undo", "restore-all", loops=",".join(view.id for view in outcome.done))
+    return notice(outcome.sentence, kind=kind, more=undo)

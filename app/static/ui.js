@@ -71,6 +71,11 @@ export function live(element, props, trigger, watch) {
     if (target === null || target.disabled || event.target.closest("a[href]") !== null) return;
     trigger("click", { ...target.dataset, ...typedIn(target) });
   });
+  box.addEventListener("change", (event) => {
+    // A form that says so asks what is typed in it would mean, whenever that changes.
+    const form = event.target.closest("[data-form][data-look]");
+    if (form !== null) trigger("click", { ...form.dataset, act: form.dataset.look, ...typedIn(form) });
+  });
   box.addEventListener("keydown", (event) => {
     const target = event.target;
     if (target.matches("tr[data-act]")) {
@@ -97,7 +102,7 @@ function reveal(box, before) {
 function typedIn(target) {
   const form = target.closest("[data-form]");
   if (form === null) return {};
-  return Object.fromEntries([...form.querySelectorAll("input[name]")].map((input) => [input.name, input.value]));
+  return Object.fromEntries([...form.querySelectorAll("input[name], select[name]")].map((input) => [input.name, input.value]));
 }
 
 /** The status line names the field that is wrong; say it beside the field too. */

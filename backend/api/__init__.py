@@ -15,6 +15,7 @@ from backend.api import (
     lab,
     loops,
     panels,
+    sweeps,
     theory,
     users,
 )
@@ -26,7 +27,7 @@ from backend.context import Backend
 PREFIX = "/api/v1"
 UPLOADS = ("/correct", "/datasets")
 ROUTERS = (
-    loops.router, exports.router, generations.router, panels.router, theory.router, lab.router,
+    loops.router, sweeps.router, exports.router, generations.router, panels.router, theory.router, lab.router,
     catalogue.router, corrections.router, audits.router, datasets.router, health.router, users.router,
 )  # fmt: skip
 

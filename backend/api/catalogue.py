@@ -11,7 +11,8 @@ from backend.api.loops import Body
 from backend.datacards import DataView
 from backend.estimate import Estimate, estimate
 from backend.paths import confined
-from backend.presets import PresetView
+from backend.presence import device_found
+from backend.presets import PresetEstimate, PresetView
 from backend.views import LoopView
 from core.config import LoopConfig
 from model.domains import all_metrics
@@ -38,7 +39,13 @@ class MetricView(BaseModel):
     description: str
 
 
-class PresetBody(Body):
+class ChoicesBody(Body):
+    choices: dict[str, Any] = Field(
+        default_factory=dict, description="Where the preset leaves choices (its `choices` is their schema)."
+    )
+
+
+class PresetBody(ChoicesBody):
     again: bool = Field(False, description="Launch anew even if its loops are here already.")
 
 
@@ -68,13 +75,19 @@ def list_metrics() -> list[MetricView]:
 
 
 @router.get("/presets", summary="Experiments at one click")
-def list_presets() -> list[PresetView]:
-    return presets.views()
+def list_presets(backend: Context) -> list[PresetView]:
+    return presets.views(device_found(backend))
+
+
+@router.post("/presets/{key}/estimate", summary="What a preset would launch with these choices, and how long it takes")
+def estimate_preset(backend: Context, key: str, body: ChoicesBody | None = None) -> PresetEstimate:
+    return presets.look(backend, key, body.choices if body else {})
 
 
 @router.post("/presets/{key}/launch", status_code=201, summary="Launch a preset's loops as one group")
 def launch_preset(backend: Context, key: str, body: PresetBody | None = None) -> list[LoopView]:
-    return presets.launch_preset(backend, key, again=body is not None and body.again)
+    asked = body or PresetBody()
+    return presets.launch_preset(backend, key, asked.choices, again=asked.again)
 
 
 @router.get("/data", summary="Data sets and their cards")

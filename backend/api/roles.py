@@ -9,6 +9,8 @@ SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 
 OTHER_THAN_USUAL: dict[tuple[str, str], Role] = {
     ("POST", "/estimate"): "viewer",  # computes, keeps nothing
+    ("POST", "/sweeps/estimate"): "viewer",
+    ("POST", "/presets/{key}/estimate"): "viewer",
     ("POST", "/me/password"): "viewer",
     ("POST", "/me/tokens"): "viewer",
     ("DELETE", "/me/tokens/{token_id}"): "viewer",

@@ -19,7 +19,14 @@ from tests.app.doors import ADDRESS, COOKIE, PASSWORD, Doors, guarded
 from tests.app.seeding import open_silent, small
 
 ROLES_OF_ROUTES = {
-    "viewer": {"POST /estimate", "POST /me/password", "POST /me/tokens", "DELETE /me/tokens/{token_id}"},
+    "viewer": {
+        "POST /estimate",
+        "POST /sweeps/estimate",
+        "POST /presets/{key}/estimate",
+        "POST /me/password",
+        "POST /me/tokens",
+        "DELETE /me/tokens/{token_id}",
+    },
     "admin": {"GET /users", "POST /users", "PATCH /users/{name}", "DELETE /users/{name}"},
 }
 """Of the API, where it is not: reading for viewers, everything else for runners."""

@@ -11,6 +11,7 @@ from app import forms, formvalues
 from app.pages.launchform import Held, Shelved, start_of
 from app.pages.launchstatus import limits_words
 from backend import parts
+from backend.axisvalues import seeds_of
 from backend.presets import PRESETS
 from core.config import LoopConfig, Options, PartConfig, TrainingConfig, parse
 from core.errors import InvalidConfig
@@ -183,13 +184,13 @@ def test_a_new_registry_entry_appears_by_itself() -> None:
 
 @pytest.mark.parametrize("text, seeds", [("0", [0]), ("0, 1,2", [0, 1, 2]), ("3-5", [3, 4, 5]), ("1,1", [1])])
 def test_seeds(text: str, seeds: list[int]) -> None:
-    assert formvalues.seeds_of(text) == seeds
+    assert seeds_of(text) == seeds
 
 
 @pytest.mark.parametrize("text", ["", "a", "1.5", "-1", "0-9999", "1,,2"])
 def test_seeds_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(InvalidConfig) as caught:
-        formvalues.seeds_of(text)
+        seeds_of(text)
     assert caught.value.field == "seed"
 
 

@@ -261,3 +261,16 @@ def test_over_the_network_only_the_data_folder_can_be_named(
         found = error(answer)
         assert found.get("field", "") == field
         assert found["code"] == ("invalid_config" if field else "data_missing")
+
+
+def test_a_sweep_is_looked_at_launched_and_dealt_with_as_one(http: TestClient) -> None:
+    body = {"config": CONFIG, "vary": {"n": "64, 65", "corrector.kind": ["none", "kinematic"]}, "seeds": "0-1"}
+    seen = http.post("/sweeps/estimate", json=body).json()
+    assert len(seen["loops"]) == 8 and seen["estimate"]["seconds"] > 0 and seen["refused"] == ""
+    made = http.post("/sweeps", json={**body, "title": "grid"})
+    assert made.status_code == 201 and len(made.json()) == 8
+    outcome = http.post("/groups/cancel", json={"group": "grid"}).json()
+    assert len(outcome["done"]) == 8 and outcome["refused"] == []
+    wrong = http.post("/sweeps", json={**body, "vary": {"n": "much"}})
+    assert wrong.status_code == 422 and error(wrong)["field"] == "n"
+    assert http.post("/groups/cancel", json={"group": "none"}).status_code == 404

@@ -1,0 +1,81 @@
+"""The card of the paper's protocol: its choices, what they would cost, and what was chosen."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, get_args
+
+from app.markup import act, duration, esc, notice
+from backend import parts, presets
+from backend.presets import PROTOCOL
+from backend.protocol import Kind, ProtocolChoices, Scale
+
+if TYPE_CHECKING:
+    from backend.context import Backend
+
+LONG_S = 3600.0  # from here on the smaller version is offered
+SMALL = {"scale": "small", "model": "latent-mlp"}
+SCALES: Mapping[str, str] = {
+    "auto": "By the device", "paper": "Paper's: 50 generations", "small": "Small: 10 generations"
+}  # fmt: skip
+MODELS: Mapping[str, str] = {
+    "auto": "By the device", "transformer": "Transformer, MDM's size", "latent-mlp": "Latent MLP"
+}  # fmt: skip
+TYPED = {"n": "64", "lam": "1", "seeds": "0"}
+HELP = {"n": "64, 128, 256 or all", "lam": ".25, .5, .75, 1", "seeds": "0, 1, 2"}
+
+
+def choices_form(buttons: str) -> str:
+    """The controls; a change of any asks what it would cost."""
+    fields = ProtocolChoices.model_fields
+    data = {kind: part.title for kind, part in parts.catalogue("motion")["data"].items()}
+    boxes = _select("data", "Data set", data)
+    boxes += _box("place", "Its path or name", "", "where the data set needs one")
+    boxes += "".join(_box(name, str(fields[name].title), value, HELP[name]) for name, value in TYPED.items())
+    boxes += _select("scale", "Scale", {one: SCALES[one] for one in get_args(Scale)})
+    boxes += _select("model", "Model", {one: MODELS[one] for one in get_args(Kind)})
+    look = act("Estimate", "preset-look", preset=PROTOCOL, elem_id="look-paper-protocol")
+    return (
+        f'<div class="ls-labform" data-form data-look="preset-look" data-preset="{PROTOCOL}">{boxes}'
+        f'<div class="ls-row">{buttons}{look}</div></div>'
+    )
+
+
+def choices_of(data: Mapping[str, Any]) -> dict[str, Any]:
+    """What the controls hold, as choices; the path goes where the data set takes one."""
+    kind = str(data.get("data", "deepmimic"))
+    part = parts.catalogue("motion")["data"].get(kind)
+    place = str(data.get("place", "")).strip()
+    named = [name for name, field in part.options.model_fields.items() if field.annotation is str] if part else []
+    chosen: dict[str, Any] = {name: str(data.get(name, usual)) for name, usual in TYPED.items()}
+    chosen["data"] = {"kind": kind, "options": {named[0]: place} if named and place else {}}
+    return chosen | {name: str(data.get(name, "auto")) for name in ("scale", "model")}
+
+
+def looked_at(backend: "Backend", choices: Mapping[str, Any]) -> str:
+    """What the choices would launch and cost, in words, with the smaller version where that would be long.
+
+    Raises:
+        InvalidConfig, DataMissing: when they cannot be.
+    """
+    found = presets.look(backend, PROTOCOL, choices)
+    seconds, count = found.estimate.seconds, len(found.preset.loops)
+    generations = found.preset.loops[0].config.generations
+    words = (
+        f"{found.preset.title}: {count} loops of {generations} generations, about {duration(seconds)} and "
+        f"{found.estimate.megabytes:,.0f} MB. {found.preset.sized} {found.estimate.note}"
+    )
+    if seconds > LONG_S and choices.get("scale") != "small":
+        small = presets.look(backend, PROTOCOL, {**choices, **SMALL}).estimate
+        words += f" Scaled down (10 generations, latent MLP): about {duration(small.seconds)}."
+    return notice(words, kind="warn" if seconds > LONG_S else "info")
+
+
+def _box(name: str, title: str, value: str, placeholder: str) -> str:
+    return (
+        f'<label>{esc(title)}<input type="text" name="{name}" value="{esc(value)}" placeholder="{esc(placeholder)}" '
+        f'title="{esc(placeholder)}"></label>'
+    )
+
+
+def _select(name: str, title: str, choices: Mapping[str, str]) -> str:
+    options = "".join(f'<option value="{esc(value)}">{esc(words)}</option>' for value, words in choices.items())
+    return f'<label>{esc(title)}<select name="{name}">{options}</select></label>'
