@@ -16,8 +16,9 @@ import numpy as np
 
 from core.config import LoopConfig, digest
 from core.draws import for_the_eye
+from core.errors import InvalidConfig
 from core.policies import Policy, compose
-from core.protocols import Corrections, Corrector, Domain, Memo, Reference, Shelf, Tick, cost_of, silent
+from core.protocols import Corrections, Corrector, Domain, Memo, Prompted, Reference, Shelf, Tick, cost_of, silent
 from core.records import GenerationRecord, Item, Outcome, count_statuses, usable
 from core.redraw import redraw_rejected
 from core.seeds import seed_for
@@ -155,7 +156,8 @@ def correct(run: Run, t: int, part: int) -> None:
 
 
 def panel(run: Run, t: int, part: int = 0) -> None:
-    """Draw the fixed panel (same labels and noise in every generation and loop), raw and corrected, for the eye."""
+    """Draw the fixed panel (same labels and noise in every generation and loop), raw and corrected, for the eye; after
+    it one sample per prompt."""
     del part
     config, real = run.config, run.domain.real(run.config.n)
     labels = _panel_labels(real.labels, config.evaluation.panel)
@@ -165,8 +167,11 @@ def panel(run: Run, t: int, part: int = 0) -> None:
         guidance=config.sampling.guidance_evaluation,
         seed=seed_for(0, 0, "panel"),
     )
+    if config.evaluation.prompts:
+        raw = raw.concat([_prompted(run, t)])
     raw, real = for_the_eye(raw.with_arrays(raw.arrays())), for_the_eye(real)  # what is corrected is what is kept
-    run.shelf.save(t, "panel-raw", Item(raw.arrays()))
+    prompts = {"prompts": list(config.evaluation.prompts)} if config.evaluation.prompts else {}
+    run.shelf.save(t, "panel-raw", Item(raw.arrays(), prompts))
     nearest = _nearest_real(run.domain.distance(raw, real), raw.labels, real.labels)
     run.shelf.save(t, "panel-real", Item(real.take(nearest).arrays(), {"index": nearest.tolist()}))
     corrector = run.corrector if run.corrector is not None else run.panel_corrector
@@ -277,6 +282,17 @@ def _nearest_real(distance: np.ndarray, labels: np.ndarray, real_labels: np.ndar
     foreign = ~same & same.any(1, keepdims=True)
     nearest: np.ndarray = np.argmin(np.where(foreign, np.inf, distance), axis=1)
     return nearest
+
+
+def _prompted(run: Run, t: int) -> Any:
+    """One sample per prompt, with the same noise in every generation and loop."""
+    generator, config = run.domain.generator(), run.config
+    if not isinstance(generator, Prompted):
+        raise InvalidConfig("Nothing here is told sentences.", "Leave the prompts out.", "evaluation.prompts")
+    return generator.prompt(
+        run.shelf.load(t, "model"), config.evaluation.prompts,
+        guidance=config.sampling.guidance_evaluation, seed=seed_for(0, 0, "prompts"), tick=run.tick,
+    )  # fmt: skip
 
 
 def _synthetic_set(run: Run, k: int) -> tuple[Any, dict[str, int]]:
