@@ -130,6 +130,11 @@ class EvaluationConfig(Options):
         "the same noise in every generation.",
     )  # fmt: skip
 
+    @property
+    def shown(self) -> int:
+        """Samples on the panel, those of prompts included."""
+        return self.panel + len(self.prompts)
+
 
 def _rule(text: str) -> str:
     """A stop rule as it is written for good."""

@@ -284,6 +284,18 @@ def _nearest_real(distance: np.ndarray, labels: np.ndarray, real_labels: np.ndar
     return nearest
 
 
+def names_of_samples(run: Run, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """What each sample of a stored panel was asked by: its class, with its caption where it was drawn by one; the words
+    of a prompt; "" where nobody knows."""
+    names, captions = run.domain.class_names, getattr(run.domain, "captions", ())
+    prompts = run.config.evaluation.prompts
+    labels = arrays["labels"]
+    said = arrays.get("captions", np.full(len(labels), -1))
+    found = [names[label] if 0 <= label < len(names) else "" for label in labels]
+    found = [f"{name}: {captions[i]}" if 0 <= i < len(captions) else name for name, i in zip(found, said, strict=True)]
+    return [*found[: len(found) - len(prompts)], *prompts]
+
+
 def _prompted(run: Run, t: int) -> Any:
     """One sample per prompt, with the same noise in every generation and loop."""
     generator, config = run.domain.generator(), run.config

@@ -18,6 +18,7 @@ from model.datasets.registry import DATASETS
 from model.denoisers import MODELS
 from model.denoisers.registry import Design
 from model.domains.parts import part_of
+from model.matchingmetrics import MATCHING
 from model.metrics import METRICS
 from model.sentences import embed
 from model.tails import TAIL
@@ -36,6 +37,7 @@ class MotionDomain:
     def __init__(self, config: LoopConfig, dataset: Dataset, design: Design, memo: Memo, device: str) -> None:
         self.dataset = dataset
         self.class_names = dataset.class_names
+        self.captions = dataset.captions
         read_by = [] if design.sentences is None else [design.sentences.digest, list(dataset.captions)]
         self.digest = digest(["motion", VERSION, dataset.digest, *read_by])
         self._config, self._design, self._memo, self._device = config, design, memo, device
@@ -84,8 +86,14 @@ class MotionDomain:
     def evaluator(self, tick: Tick = silent) -> Evaluator:
         if self._evaluator is None:
             from model.evaluator import MotionEvaluator
+            from model.matching import CaptionedEvaluator
 
-            self._evaluator = MotionEvaluator(self.dataset, self._memo, tick)
+            reader = self._design.sentences
+            self._evaluator = (
+                MotionEvaluator(self.dataset, self._memo, tick)
+                if reader is None
+                else CaptionedEvaluator(self.dataset, reader, self._memo, tick)
+            )
         return self._evaluator
 
 
@@ -164,7 +172,7 @@ MOTION = DomainPart(
     build_motion,
     data=DATASETS,
     models=MODELS,
-    metrics=METRICS | {TAIL.name: TAIL},
+    metrics=METRICS | {TAIL.name: TAIL} | MATCHING,
     correctors=("kinematic", "physics", "idealized", "quality"),
     view="motion",
     prompted=True,
