@@ -8,7 +8,7 @@ import json
 import types
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
@@ -34,7 +34,12 @@ SECTIONS: dict[str, type[Options]] = {
 }
 COUNTS = ("n", "generations", "replicates")
 RULES = "tripwires"
-RULES_LIKE = "fid > 60\nfid > 3x generation 0, then roll back\nfid flat for 5\nhours > 2"
+PROMPTS = "evaluation.prompts"
+LINES_LIKE = {
+    RULES: "fid > 60\nfid > 3x generation 0, then roll back\nfid flat for 5\nhours > 2",
+    PROMPTS: "a person walks in a circle\nsomebody jumps twice",
+}
+"""What boxes of lines look like filled in."""
 NO_CORRECTOR = ("None", "none")
 SINGLE_PARTS = ("data", "policy", "model")
 PANEL_CORRECTOR = "evaluation.panel_corrector"
@@ -192,6 +197,8 @@ def _offer(domain: DomainPart, correctors: Mapping[str, Part], chain: str) -> Of
     }
     within = {f"{section}.{name}" for section in domain.sections for name in SECTIONS[section].model_fields}
     wanted = {path for path in within if not domain.fields or path in domain.fields}
+    if not domain.prompted:
+        wanted -= {PROMPTS}
     if not fitting:
         wanted -= {PANEL_CORRECTOR, *(path for path in within if path.startswith("correction."))}
     counts = set(COUNTS) if domain.light else set(COUNTS) - {"replicates"}
@@ -248,6 +255,8 @@ def field_of(
         control = "number"
     elif annotation is str:
         control = "text"
+    elif get_origin(annotation) is tuple and _plain_type(get_args(annotation)[0]) is str:
+        control, default = "lines", "\n".join(default or ())
     if control == "json":
         default = json.dumps(_plain(default))
     elif control == "text" and default is None:
@@ -264,6 +273,11 @@ def _without_none(annotation: Any) -> tuple[Any, bool]:
         if len(others) == 1:
             return others[0], True
     return annotation, False
+
+
+def _plain_type(annotation: Any) -> Any:
+    """The type behind ``Annotated``."""
+    return get_args(annotation)[0] if get_origin(annotation) is Annotated else annotation
 
 
 def _bounds(info: FieldInfo) -> str:
@@ -307,5 +321,7 @@ def component(field: Field, value: Any = None, *, choices: Choices | None = None
     if field.control in ("integer", "number"):
         return gr.Number(value=value, interactive=True, min_width=150, **common)
     if field.control == "lines":
-        return gr.Textbox(value=value, interactive=True, lines=2, max_lines=6, placeholder=RULES_LIKE, **common)
+        return gr.Textbox(
+            value=value, interactive=True, lines=2, max_lines=6, placeholder=LINES_LIKE.get(field.path), **common
+        )
     return gr.Textbox(value=value, interactive=True, lines=1, max_lines=1, **common)

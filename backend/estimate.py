@@ -203,7 +203,7 @@ def _units(config: LoopConfig, t: int, stage: str) -> float:
     if stage == "correct":
         return _synthetic_count(config)
     guidance = config.sampling.guidance_synthesis if stage == "synthesize" else config.sampling.guidance_evaluation
-    count = {"synthesize": _synthetic_count(config), "panel": config.evaluation.panel}.get(
+    count = {"synthesize": _synthetic_count(config), "panel": config.evaluation.shown}.get(
         stage, config.evaluation.samples
     )
     return count * config.sampling.steps / 10 * (0.55 if guidance == 1 else 1.0) * _size(config.model)
@@ -235,7 +235,7 @@ def _work_s(past: Past, config: LoopConfig, t: int, stage: str) -> float:
     seconds = units * _rate(past, "synthesize" if stage == "panel" else stage, config.model.kind)
     if stage == "panel":
         shown = config.corrector if config.corrector.kind != "none" else config.evaluation.panel_corrector
-        seconds += config.evaluation.panel * _correct_rate(past, shown)
+        seconds += config.evaluation.shown * _correct_rate(past, shown)
     if stage == "evaluate" and config.corrector.kind != "none" and config.correction.where != "loop":
         seconds += config.evaluation.samples * _correct_rate(past, config.corrector)
     return seconds
@@ -283,7 +283,7 @@ def _synthetic_count(config: LoopConfig) -> int:
 def _megabytes(past: Past, config: LoopConfig) -> float:
     checkpoint = _checkpoint_mb(past, config.model)
     synthetic = _synthetic_count(config) * (2 if "correct" in stages_of(config, 1) else 1)
-    per_generation = checkpoint + SAMPLE_MB * (synthetic + 3 * config.evaluation.panel)
+    per_generation = checkpoint + SAMPLE_MB * (synthetic + 3 * config.evaluation.shown)
     return (config.generations + 1) * per_generation
 
 

@@ -112,6 +112,12 @@ def check(config: LoopConfig) -> LoopConfig:
         }
     )
     _check_tripwires(checked, domain)
+    if config.evaluation.prompts and not domain.prompted:
+        raise InvalidConfig(
+            f"No model of the domain {config.domain!r} is told sentences, so prompts would change nothing.",
+            "Leave them out.",
+            "evaluation.prompts",
+        )
     domain.check(checked)  # what is missing is said now, not by the first stage
     _build(parts["model"], checked.model, "model")  # cheap, and some options only fit together or not
     policy = _build(parts["policy"], checked.policy, "policy")

@@ -95,7 +95,7 @@ def _check_samples(config: LoopConfig, limit: int) -> None:
     for what, count, field in (
         ("real training samples", config.n, "n"),
         ("samples measured", config.evaluation.samples, "evaluation.samples"),
-        ("samples on the panel", config.evaluation.panel, "evaluation.panel"),
+        ("samples on the panel", config.evaluation.shown, "evaluation.panel"),
         ("synthetic samples per generation", synthetic, "policy.options"),
         (f"samples to learn from in generation {config.generations}", learned, "generations"),
     ):

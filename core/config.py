@@ -90,6 +90,19 @@ class CorrectionConfig(Options):
     )
 
 
+MOST_PROMPTS, LONGEST_PROMPT = 16, 200
+
+
+def _prompt(text: str) -> str:
+    """A prompt as it is shown: one line, blanks made single."""
+    plain = " ".join(text.split())
+    if not plain or not plain.isprintable() or len(plain) > LONGEST_PROMPT:
+        raise PydanticCustomError(
+            "prompt", "a prompt is one line of 1 to {most} characters that can be seen", {"most": LONGEST_PROMPT}
+        )
+    return plain
+
+
 class EvaluationConfig(Options):
     """What is measured and kept for the eye in each generation."""
 
@@ -111,6 +124,16 @@ class EvaluationConfig(Options):
         default_factory=lambda: PartConfig(kind="physics"), title="Panel's corrector",
         description="Shown beside the raw panel when the loop itself corrects nothing.",
     )  # fmt: skip
+    prompts: tuple[Annotated[str, AfterValidator(_prompt)], ...] = Field(
+        (), max_length=MOST_PROMPTS, exclude_if=lambda texts: not texts, title="Prompts",
+        description="One per line: what a model told text makes of these words, after the panel's own samples, with "
+        "the same noise in every generation.",
+    )  # fmt: skip
+
+    @property
+    def shown(self) -> int:
+        """Samples on the panel, those of prompts included."""
+        return self.panel + len(self.prompts)
 
 
 def _rule(text: str) -> str:

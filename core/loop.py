@@ -16,8 +16,21 @@ import numpy as np
 
 from core.config import LoopConfig, digest
 from core.draws import for_the_eye
+from core.errors import InvalidConfig
 from core.policies import Policy, compose
-from core.protocols import Corrections, Corrector, Domain, Doubter, Memo, Reference, Shelf, Tick, cost_of, silent
+from core.protocols import (
+    Corrections,
+    Corrector,
+    Domain,
+    Doubter,
+    Memo,
+    Prompted,
+    Reference,
+    Shelf,
+    Tick,
+    cost_of,
+    silent,
+)  # fmt: skip
 from core.records import GenerationRecord, Item, Outcome, count_statuses, usable
 from core.redraw import redraw_rejected
 from core.seeds import seed_for
@@ -154,7 +167,8 @@ def correct(run: Run, t: int, part: int) -> None:
 
 
 def panel(run: Run, t: int, part: int = 0) -> None:
-    """Draw the fixed panel (same labels and noise in every generation and loop), raw and corrected, for the eye."""
+    """Draw the fixed panel (same labels and noise in every generation and loop), raw and corrected, for the eye; after
+    it one sample per prompt."""
     del part
     config, real = run.config, run.domain.real(run.config.n)
     labels = _panel_labels(real.labels, config.evaluation.panel)
@@ -164,8 +178,11 @@ def panel(run: Run, t: int, part: int = 0) -> None:
         guidance=config.sampling.guidance_evaluation,
         seed=seed_for(0, 0, "panel"),
     )
+    if config.evaluation.prompts:
+        raw = raw.concat([_prompted(run, t)])
     raw, real = for_the_eye(raw.with_arrays(raw.arrays())), for_the_eye(real)  # what is corrected is what is kept
-    run.shelf.save(t, "panel-raw", Item(raw.arrays()))
+    prompts = {"prompts": list(config.evaluation.prompts)} if config.evaluation.prompts else {}
+    run.shelf.save(t, "panel-raw", Item(raw.arrays(), prompts))
     nearest = _nearest_real(run.domain.distance(raw, real), raw.labels, real.labels)
     run.shelf.save(t, "panel-real", Item(real.take(nearest).arrays(), {"index": nearest.tolist()}))
     corrector = run.corrector if run.corrector is not None else run.panel_corrector
@@ -291,6 +308,29 @@ def _nearest_real(distance: np.ndarray, labels: np.ndarray, real_labels: np.ndar
     foreign = ~same & same.any(1, keepdims=True)
     nearest: np.ndarray = np.argmin(np.where(foreign, np.inf, distance), axis=1)
     return nearest
+
+
+def names_of_samples(run: Run, arrays: Mapping[str, np.ndarray]) -> list[str]:
+    """What each sample of a stored panel was asked by: its class, with its caption where it was drawn by one; the words
+    of a prompt; "" where nobody knows."""
+    names, captions = run.domain.class_names, getattr(run.domain, "captions", ())
+    prompts = run.config.evaluation.prompts
+    labels = arrays["labels"]
+    said = arrays.get("captions", np.full(len(labels), -1))
+    found = [names[label] if 0 <= label < len(names) else "" for label in labels]
+    found = [f"{name}: {captions[i]}" if 0 <= i < len(captions) else name for name, i in zip(found, said, strict=True)]
+    return [*found[: len(found) - len(prompts)], *prompts]
+
+
+def _prompted(run: Run, t: int) -> Any:
+    """One sample per prompt, with the same noise in every generation and loop."""
+    generator, config = run.domain.generator(), run.config
+    if not isinstance(generator, Prompted):
+        raise InvalidConfig("Nothing here is told sentences.", "Leave the prompts out.", "evaluation.prompts")
+    return generator.prompt(
+        run.shelf.load(t, "model"), config.evaluation.prompts,
+        guidance=config.sampling.guidance_evaluation, seed=seed_for(0, 0, "prompts"), tick=run.tick,
+    )  # fmt: skip
 
 
 def _synthetic_set(run: Run, k: int) -> tuple[Any, dict[str, int]]:

@@ -82,6 +82,7 @@ class MotionBatch:
         local_rotations_wxyz: (N, T, J, 4).
         fps: frames per second.
         labels: (N,) integer class indices; -1 where unknown.
+        captions: (N,) indices of the data set's captions; -1 where there is none.
     """
 
     skeleton: Skeleton
@@ -89,6 +90,7 @@ class MotionBatch:
     local_rotations_wxyz: Array
     fps: float
     labels: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    captions: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         joints = self.skeleton.joint_count
@@ -99,12 +101,13 @@ class MotionBatch:
                 f"Motions of {joints} joints need root positions (N, T, 3) and rotations (N, T, {joints}, 4); "
                 f"got {position.shape} and {rotations.shape}."
             )
-        labels = np.asarray(self.labels, dtype=np.int64)
-        if labels.size == 0 and len(position):
-            labels = np.full(len(position), -1, dtype=np.int64)
-        if labels.shape != (len(position),):
-            raise InvalidMotion(f"{len(position)} motions need as many labels; got shape {labels.shape}.")
-        object.__setattr__(self, "labels", labels)
+        for name in ("labels", "captions"):
+            indices = np.asarray(getattr(self, name), dtype=np.int64)
+            if indices.size == 0 and len(position):
+                indices = np.full(len(position), -1, dtype=np.int64)
+            if indices.shape != (len(position),):
+                raise InvalidMotion(f"{len(position)} motions need as many {name}; got shape {indices.shape}.")
+            object.__setattr__(self, name, indices)
 
     def __len__(self) -> int:
         return len(self.root_position_m)
@@ -127,6 +130,7 @@ class MotionBatch:
             root_position_m=self.root_position_m[chosen],
             local_rotations_wxyz=self.local_rotations_wxyz[chosen],
             labels=self.labels[chosen],
+            captions=self.captions[chosen],
         )
 
     def concat(self, others: Sequence["MotionBatch"]) -> "MotionBatch":
@@ -140,6 +144,7 @@ class MotionBatch:
             root_position_m=np.concatenate([p.root_position_m for p in parts]),
             local_rotations_wxyz=np.concatenate([p.local_rotations_wxyz for p in parts]),
             labels=np.concatenate([p.labels for p in parts]),
+            captions=np.concatenate([p.captions for p in parts]),
         )
 
     def world(self) -> tuple[Array, Array]:
@@ -147,12 +152,16 @@ class MotionBatch:
         return forward_kinematics(self.skeleton, self.root_position_m, self.local_rotations_wxyz)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What :meth:`with_arrays` needs to bring the batch back; float32, so that a stored batch is the batch."""
-        return {
+        """What :meth:`with_arrays` needs to bring the batch back; float32, so that a stored batch is the batch.
+
+        Captions are among them only where there are any: motions without are stored as they have always been.
+        """
+        found: dict[str, NDArray[Any]] = {
             "root_position_m": self.root_position_m.astype(np.float32),
             "local_rotations_wxyz": self.local_rotations_wxyz.astype(np.float32),
             "labels": self.labels,
         }
+        return found | ({"captions": self.captions} if (self.captions >= 0).any() else {})
 
     def with_arrays(self, arrays: Mapping[str, NDArray[Any]]) -> "MotionBatch":
         """A batch of the same body and rate from stored arrays."""
@@ -162,6 +171,7 @@ class MotionBatch:
             np.asarray(arrays["local_rotations_wxyz"]),
             self.fps,
             np.asarray(arrays["labels"]),
+            np.asarray(arrays.get("captions", ()), dtype=np.int64),
         )
 
 

@@ -83,6 +83,19 @@ class Generator(Protocol):
         ...
 
 
+@runtime_checkable
+class Prompted(Protocol):
+    """A generator whose model is told sentences: it can also be asked in free words (``evaluation.prompts``)."""
+
+    def prompt(self, checkpoint: Item, texts: Sequence[str], *, guidance: float, seed: Any, tick: Tick = silent) -> Any:
+        """Draw one sample per text; the i-th one's noise depends on the seed and i only. Labels are -1.
+
+        Raises:
+            InvalidConfig: where the model is not told sentences.
+        """
+        ...
+
+
 Measured = Mapping[str, float | NDArray[np.float64]]
 """By metric name: a number, or (S,) numbers of the seeds that run at once."""
 
@@ -304,6 +317,7 @@ class DomainPart(Part):
         sections: which of training, sampling, correction, evaluation have a meaning here.
         fields: which fields (``training.steps``) of those sections have one; empty = all.
         light: its seeds run at once (``LoopConfig.replicates``), and many generations in one lease.
+        prompted: it has models that are told sentences, so that ``evaluation.prompts`` means something.
         check: raises InvalidConfig for a config that cannot run here (before anything is built), naming the field.
     """
 
@@ -316,4 +330,5 @@ class DomainPart(Part):
     sections: tuple[str, ...] = ("correction", "training", "sampling", "evaluation")
     fields: tuple[str, ...] = ()
     light: bool = False
+    prompted: bool = False
     check: Callable[[LoopConfig], None] = _anything

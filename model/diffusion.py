@@ -14,7 +14,7 @@ STEPS = 50
 """Noise levels t = 0 (least noise) .. STEPS - 1 (almost pure noise)."""
 
 Denoise = Callable[[Tensor, Tensor, Tensor], Tensor]
-"""``(x (N, ...), t (N,), y (N,)) -> x0 (N, ...)``."""
+"""``(x (N, ...), t (N,), y (N, ...)) -> x0 (N, ...)``; y is what the network is told, a class or a sentence."""
 
 
 def cosine_schedule(steps: int = STEPS) -> Tensor:
@@ -30,13 +30,17 @@ def add_noise(x0: Tensor, eps: Tensor, t: Tensor, abar: Tensor) -> Tensor:
     return a.sqrt() * x0 + (1 - a).sqrt() * eps
 
 
-def guided(denoise: Denoise, scale: float, no_class: int) -> Denoise:
-    """Classifier-free guidance (Ho & Salimans 2022): x0 = u + scale (c - u). At 1 it is the conditional model."""
+def guided(denoise: Denoise, scale: float, null: int) -> Denoise:
+    """Classifier-free guidance (Ho & Salimans 2022): x0 = u + scale (c - u). At 1 it is the conditional model.
+
+    Args:
+        null: fills the y that says nothing: the number after the last class, or 0 for sentences.
+    """
     if scale == 1.0:
         return denoise
 
     def combined(x: Tensor, t: Tensor, y: Tensor) -> Tensor:
-        both = denoise(torch.cat([x, x]), torch.cat([t, t]), torch.cat([y, torch.full_like(y, no_class)]))
+        both = denoise(torch.cat([x, x]), torch.cat([t, t]), torch.cat([y, torch.full_like(y, null)]))
         conditional, unconditional = both.chunk(2)
         return unconditional + scale * (conditional - unconditional)
 
@@ -61,7 +65,7 @@ def ddim(
 
     Args:
         noise: (N, ...) start x_T.
-        y: (N,) classes.
+        y: (N, ...) what the network is told.
         on_step: told the number of steps done and the present estimate of x_0.
 
     Returns:

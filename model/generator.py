@@ -1,10 +1,11 @@
-"""The generative model of motion: class-conditional diffusion, trained, fine-tuned and sampled.
+"""The generative model of motion: diffusion told a class, a sentence or nothing, trained, fine-tuned and sampled.
 
 A checkpoint is an :class:`core.records.Item`: ``ema.*`` the averaged weights, which samples are drawn with and the next
 generation starts from (with a fresh optimizer); ``representation.*`` the frozen map between motion and numbers.
 """
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -12,11 +13,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.config import PartConfig, SamplingConfig, TrainingConfig
-from core.errors import DataMissing, InvalidConfig
+from core.errors import DataMissing
 from core.motion import MotionBatch
 from core.protocols import Labels, Tick, silent
 from core.records import Item
 from core.skeleton import Skeleton
+from model.conditions import Asked, ByClass, Conditions
 from model.denoisers.registry import Design
 from model.diffusion import STEPS, add_noise, cosine_schedule, ddim, guided
 from model.learning import MISFIT_HINT, LastLoaded, below, learn, load_weights, pick_device, weights_of
@@ -40,6 +42,7 @@ class MotionGenerator:
         design: what that part built.
         classes: how many.
         device: ``auto``, ``cpu`` or ``cuda``.
+        conditions: what the network is told of samples; their classes, where it is not given.
     """
 
     def __init__(
@@ -52,10 +55,12 @@ class MotionGenerator:
         training: TrainingConfig,
         sampling: SamplingConfig,
         device: str = "auto",
+        conditions: Conditions | None = None,
     ) -> None:
         self._model, self._design = model, design
         self._skeleton, self._fps, self._classes = skeleton, fps, classes
         self._training, self._sampling = training, sampling
+        self._conditions: Conditions = conditions or ByClass(classes)
         self._device = pick_device(device)
         self._abar = cosine_schedule().to(self._device)
         self._loaded = LastLoaded[_Loaded](KEPT_MODELS)
@@ -83,14 +88,15 @@ class MotionGenerator:
         average = self._network(representation, seed)
         average.load_state_dict(network.state_dict())
         x = torch.from_numpy(np.ascontiguousarray(representation.encode(samples))).to(self._device)
-        y = torch.from_numpy(samples.labels).to(self._device)
+        y = torch.from_numpy(self._conditions.learned(samples)).to(self._device)
         options, source = self._training, torch.Generator().manual_seed(seed)
 
         def loss_of_batch() -> Tensor:
             rows, t, dropped, noise = self._draw(len(x), x.shape[1:], source)
             x0 = x[rows]
             noisy = add_noise(x0, noise, t, self._abar)
-            return F.mse_loss(network(noisy, t, y[rows].masked_fill(dropped, self._classes)), x0)
+            told = y[rows].masked_fill(dropped.view(-1, *[1] * (y.dim() - 1)), self._conditions.null)
+            return F.mse_loss(network(noisy, t, told), x0)
 
         report = learn(
             network, loss_of_batch, steps=steps, fresh=fresh, tick=tick, average=average, ema_decay=options.ema_decay,
@@ -111,16 +117,24 @@ class MotionGenerator:
     def sample(
         self, checkpoint: Item, labels: Labels, *, guidance: float, seed: int, tick: Tick = silent
     ) -> MotionBatch:
-        """See :meth:`core.protocols.Generator.sample`. The i-th sample's noise depends on the seed and i only."""
-        loaded = self._loaded.get(checkpoint, lambda: self._load(checkpoint))
-        labels = np.asarray(labels, dtype=np.int64)
-        if labels.size and not (0 <= labels.min() and labels.max() < self._classes):
-            raise InvalidConfig(
-                f"Labels go from 0 to {self._classes - 1}; got {labels.min()} to {labels.max()}.", "", "labels"
-            )
+        """See :meth:`core.protocols.Generator.sample`. The i-th sample's noise depends on the seed and i only.
+
+        A model of text draws each label by one of its captions, which the batch records.
+        """
+        asked = self._conditions.asked(np.asarray(labels, dtype=np.int64), seed)
+        return self._drawn(checkpoint, asked, guidance, seed, tick)
+
+    def prompt(
+        self, checkpoint: Item, texts: Sequence[str], *, guidance: float, seed: int, tick: Tick = silent
+    ) -> MotionBatch:
+        """See :meth:`core.protocols.Prompted.prompt`."""
+        return self._drawn(checkpoint, self._conditions.prompted(texts), guidance, seed, tick)
+
+    def _drawn(self, checkpoint: Item, asked: Asked, guidance: float, seed: int, tick: Tick) -> MotionBatch:
+        loaded, labels = self._loaded.get(checkpoint, lambda: self._load(checkpoint)), asked.labels
         source = torch.Generator().manual_seed(seed)  # on the CPU: the same noise on every device
         noise = torch.randn((len(labels), *loaded.representation.shape), generator=source)
-        denoise = guided(loaded.network, guidance, self._classes)
+        denoise = guided(loaded.network, guidance if self._conditions.guides else 1.0, self._conditions.null)
         parts = []
         for first in range(0, len(labels), SAMPLE_CHUNK):
             rows = slice(first, first + SAMPLE_CHUNK)
@@ -130,11 +144,12 @@ class MotionGenerator:
                 drawn = first + chunk * done / min(self._sampling.steps, STEPS)
                 tick(drawn / len(labels), f"Drawing {len(labels)} samples")
 
-            y = torch.from_numpy(labels[rows]).to(self._device)
+            y = torch.from_numpy(asked.told[rows]).to(self._device)
             x = ddim(denoise, noise[rows].to(self._device), y, self._abar, self._sampling.steps, step)
             parts.append(x.cpu().numpy())
         encoded = np.concatenate(parts) if parts else np.zeros((0, *loaded.representation.shape), np.float32)
-        return loaded.representation.decode(encoded, self._skeleton, self._fps, labels)
+        motions = loaded.representation.decode(encoded, self._skeleton, self._fps, labels)
+        return replace(motions, captions=asked.captions)
 
     def _draw(self, count: int, shape: torch.Size, source: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Rows, noise levels, labels to drop, and noise of one batch; drawn on the CPU, the same on every device."""

@@ -24,7 +24,7 @@ from backend.turns import claim_next
 from core.blocks import BLOCK
 from core.config import LoopConfig
 from core.errors import Cancelled, LeaseLost, LoopscopeError
-from core.loop import STAGES, Run, parts_of
+from core.loop import STAGES, Run, names_of_samples, parts_of
 from core.protocols import Tick
 from core.records import Item
 from worker.block import run_block_stage
@@ -185,13 +185,9 @@ def drain(backend: Backend, limit: int = 10_000) -> int:
 
 
 def _keep_panel(run: Run, shelf: SqlShelf, lease: Lease) -> list[tuple[str, Mapping[str, Any]]]:
-    """(class name, outcome) per panel sample; beside the panel, what a viewer needs to play it without the data set."""
-    names = run.domain.class_names
+    """(what it was asked by, outcome) per panel sample: its class, with its caption where it was drawn by one, or the
+    words of a prompt. Beside the panel, what a viewer needs to play it without the data set."""
     shelf.save(lease.generation, BODY, Item(meta=run.domain.body()))
     corrected = shelf.load(lease.generation, "panel-corrected")
-    labels = [int(label) for label in corrected.arrays["labels"]]
-    outcomes = corrected.meta["outcomes"]
-    return [
-        (names[label] if 0 <= label < len(names) else "", outcome)
-        for label, outcome in zip(labels, outcomes, strict=True)
-    ]
+    names = names_of_samples(run, corrected.arrays)
+    return list(zip(names, corrected.meta["outcomes"], strict=True))

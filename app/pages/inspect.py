@@ -254,7 +254,7 @@ def _pane_choices(views: "Sequence[LoopView]") -> list[tuple[str, str]]:
 
 def _samples(panel: "PanelView") -> Any:
     """The motions of a panel to choose from; pictures show all samples at once and hide this."""
-    return gr.update(choices=[(f"{s.label} (#{s.index})", s.index) for s in panel.samples], visible=True)
+    return gr.update(choices=[(f"{s.label or 'sample'} (#{s.index})", s.index) for s in panel.samples], visible=True)
 
 
 def _floor(backend: "Backend", view: "LoopView") -> dict[str, list[float]]:

@@ -11,6 +11,7 @@ from core.errors import InvalidConfig
 from core.motion import MotionBatch, canonicalize, lateral_axis, mirrored
 from core.rotations import Array
 from core.skeleton import Skeleton
+from model.datasets.captions import image_index
 
 WINDOW_FRAMES = 40
 WINDOW_FPS = 20.0
@@ -18,6 +19,7 @@ WINDOW_S = (WINDOW_FRAMES - 1) / WINDOW_FPS  # from the first frame to the last,
 
 Split = Literal["train", "held-out"]
 _TRAIN, _EVALUATOR, _HELD_OUT = 0, 1, 2  # streams of random numbers, the last one per draw
+_CAPTIONS = 1  # the stream beside each of them that captions are chosen by
 
 
 class Clips(Protocol):
@@ -35,6 +37,17 @@ class Clips(Protocol):
         """
         ...
 
+    def captions(self, split: Split, labels: NDArray[np.int64], where: Array, which: Array) -> NDArray[np.int64]:
+        """(N,) a caption of the recording that each window of :meth:`cut` comes from, as an index of the data set's.
+
+        Args:
+            which: (N,) in [0, 1), which one of a recording's captions.
+
+        Returns:
+            -1 where a recording has none.
+        """
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -49,6 +62,8 @@ class Dataset:
         clips: where windows are cut from.
         mirror: whether every second window (by chance) is a left-right mirror image.
         fps, frames: of every window.
+        captions: K texts, each once; windows name theirs by index, mirror images that of the mirrored words. Empty
+            where nothing is said of the clips.
     """
 
     name: str
@@ -60,6 +75,7 @@ class Dataset:
     mirror: bool = True
     fps: float = WINDOW_FPS
     frames: int = WINDOW_FRAMES
+    captions: tuple[str, ...] = ()
 
     def train(self, count: int) -> MotionBatch:
         """``count`` training windows; the first ones are the same for every count."""
@@ -80,7 +96,11 @@ class Dataset:
         chance = rng.random((count, 2))
         labels = np.arange(count, dtype=np.int64) % len(self.class_names)
         root, rotations = self.clips.cut(split, labels, chance[:, 0])
-        batch = MotionBatch(self.skeleton, root, rotations, self.fps, labels)
+        captions = np.full(count, -1, np.int64)
+        if self.captions:
+            which = np.random.default_rng([crc32(self.digest.encode()), stream, _CAPTIONS]).random(count)
+            captions = self.clips.captions(split, labels, chance[:, 0], which)
+        batch = MotionBatch(self.skeleton, root, rotations, self.fps, labels, captions)
         if self.mirror:
             image = mirrored(batch, lateral_axis(self.skeleton))
             flip = chance[:, 1] < 0.5
@@ -90,6 +110,7 @@ class Dataset:
                 local_rotations_wxyz=np.where(
                     flip[:, None, None, None], image.local_rotations_wxyz, batch.local_rotations_wxyz
                 ),
+                captions=np.where(flip, image_index(self.captions)[captions], captions),
             )
         batch = canonicalize(batch)
         return batch.with_arrays(batch.arrays())  # as it is stored: float32

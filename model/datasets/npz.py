@@ -2,7 +2,8 @@
 
 ``clips.npz``: root_pos (N, 3) metres, quats (N, J, 4) local wxyz, joint_names, parents, offsets (J, 3) metres, fps, and
 optionally end_names / end_parents / end_offsets (fixed points; those named toe become the toes' tips); y up.
-``index.csv``: one row per clip with at least split, action, start, stop (frames); subject where known.
+``index.csv``: one row per clip with at least split, action, start, stop (frames); subject where known; text, what the
+clip shows in words, several captions one per line.
 Training windows come from split ``train`` only, held-out windows from split ``test`` only.
 """
 
@@ -20,6 +21,7 @@ from core.rotations import Array
 from core.typedpaths import typed_path
 from model.datasets import npz_files as files
 from model.datasets.base import WINDOW_FPS, WINDOW_FRAMES, Dataset, Split, slerp_near
+from model.datasets.captions import unique_captions
 
 SPLITS: Mapping[Split, str] = {"train": "train", "held-out": "test"}
 
@@ -77,6 +79,7 @@ def build(options: NpzOptions) -> Dataset:
             "data.options.mirror",
         )
     used = [clip for clip in clips if clip.action in actions and clip.split in SPLITS.values()]
+    captions = unique_captions((text for clip in used for text in clip.captions), mirror=options.mirror)
     train, test = (", ".join(_subjects(used, split)) or "not named" for split in ("train", "test"))
     content = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (archive, index)]
     return Dataset(
@@ -102,10 +105,11 @@ def build(options: NpzOptions) -> Dataset:
                 "Held-out subjects move differently: a perfect copy of the training set scores above the FID floor.",
             ],
         },
-        clips=_Recordings(root, rotations, fps, actions, used, options),
+        clips=_Recordings(root, rotations, fps, actions, used, options, captions),
         mirror=options.mirror,
         fps=options.fps,
         frames=options.frames,
+        captions=captions,
     )
 
 
@@ -120,32 +124,49 @@ class _Recordings:
 
     def __init__(
         self, root: Array, rotations: Array, fps: float, actions: Sequence[str], clips: Sequence[files.Clip],
-        window: WindowOptions,
+        window: WindowOptions, captions: Sequence[str],
     ) -> None:  # fmt: skip
         self._root, self._rotations, self._fps, self._window = root, rotations, fps, window
         self._starts: dict[tuple[str, int], tuple[Array, Array]] = {}
+        self._said: dict[tuple[str, int], list[NDArray[np.int64]]] = {}
+        at = {text: i for i, text in enumerate(captions)}
         for split in SPLITS.values():
             for label, action in enumerate(actions):
                 mine = [c for c in clips if c.split == split and c.action == action]
                 first = np.array([c.start for c in mine], dtype=np.float64)
                 room = np.array([c.stop - 1 - c.start - window.seconds * fps for c in mine], dtype=np.float64)
                 self._starts[split, label] = (first, np.maximum(room, 0.0))
+                self._said[split, label] = [np.array([at[t] for t in c.captions] or [-1], np.int64) for c in mine]
 
     def cut(self, split: Split, labels: NDArray[np.int64], where: Array) -> tuple[Array, Array]:
         start = np.empty(len(labels))
         for label in np.unique(labels):
             rows = labels == label
-            first, room = self._starts[SPLITS[split], int(label)]
-            ends = np.cumsum(room + 1.0)  # one frame more, so that a clip as long as a window is drawn too
-            at = where[rows] * ends[-1]
-            clip = np.minimum(np.searchsorted(ends, at, side="right"), len(ends) - 1)
-            start[rows] = first[clip] + np.minimum(at - (ends[clip] - room[clip] - 1.0), room[clip])
+            start[rows] = self._found(split, int(label), where[rows])[1]
         frame = start[:, None] + np.arange(self._window.frames) * (self._fps / self._window.fps)
         left = np.minimum(np.floor(frame + 1e-9).astype(np.int64), len(self._root) - 1)
         weight = (frame - left).clip(0.0).astype(np.float32)
         right = np.minimum(left + (weight > 1e-6), len(self._root) - 1)
         root = self._root[left] + weight[..., None] * (self._root[right] - self._root[left])
         return root, slerp_near(self._rotations[left], self._rotations[right], weight[..., None])
+
+    def captions(self, split: Split, labels: NDArray[np.int64], where: Array, which: Array) -> NDArray[np.int64]:
+        captions = np.empty(len(labels), np.int64)
+        for label in np.unique(labels):
+            rows = labels == label
+            said = self._said[SPLITS[split], int(label)]
+            clips = self._found(split, int(label), where[rows])[0]
+            captions[rows] = [said[c][int(w * len(said[c]))] for c, w in zip(clips, which[rows], strict=True)]
+        return captions
+
+    def _found(self, split: Split, label: int, where: Array) -> tuple[NDArray[np.int64], Array]:
+        """Clip of a class (N,) and first frame (N,), fractional, of the windows at ``where`` (N,)."""
+        first, room = self._starts[SPLITS[split], label]
+        ends = np.cumsum(room + 1.0)  # one frame more, so that a clip as long as a window is drawn too
+        at = where * ends[-1]
+        clip = np.minimum(np.searchsorted(ends, at, side="right"), len(ends) - 1)
+        start: Array = first[clip] + np.minimum(at - (ends[clip] - room[clip] - 1.0), room[clip])
+        return clip, start
 
 
 def _subjects(clips: Sequence[files.Clip], split: str) -> list[str]:

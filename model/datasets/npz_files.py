@@ -14,6 +14,7 @@ from core.errors import DataMissing, InvalidMotion
 from core.npyheader import DAMAGED, Pickled, check_packing, claimed
 from core.rotations import Array
 from core.skeleton import Skeleton
+from model.datasets.captions import captions_in
 
 MAX_BYTES = 4 << 30
 MAX_RATIO = 2000  # deflate's best is 1032
@@ -33,6 +34,7 @@ class Clip:
     subject: str
     start: int
     stop: int
+    captions: tuple[str, ...] = ()
 
 
 def locate(path: Path) -> tuple[Path, Path]:
@@ -195,5 +197,6 @@ def read_index(index: Path, frames: int) -> list[Clip]:
             raise DataMissing(f"Line {number} of {index.name}: frames {start} to {stop} are outside 0 to {frames}.")
         if len(row["action"] or "") > MAX_NAME or not str(row["action"]).isprintable():
             raise DataMissing(f"Line {number} of {index.name}: an action's name is one line of {MAX_NAME} characters.")
-        clips.append(Clip(str(row["split"]), str(row["action"]), str(row.get("subject") or ""), start, stop))
+        captions = captions_in(row.get("text") or "")
+        clips.append(Clip(str(row["split"]), str(row["action"]), str(row.get("subject") or ""), start, stop, captions))
     return clips

@@ -22,11 +22,11 @@ class Block(nn.Module):
 
 
 class LatentMlp(nn.Module):
-    """Denoiser of latents: x (N, D), t (N,), y (N,) -> (N, D)."""
+    """Denoiser of latents: x (N, D), t (N,), y as ``condition`` takes it -> (N, D)."""
 
-    def __init__(self, size: int, classes: int, width: int, layers: int) -> None:
+    def __init__(self, size: int, condition: Condition, width: int, layers: int) -> None:
         super().__init__()
-        self.condition = Condition(classes, width)
+        self.condition = condition
         self.inward = nn.Linear(size, width)
         self.blocks = nn.ModuleList(Block(width) for _ in range(layers))
         self.norm = nn.LayerNorm(width)

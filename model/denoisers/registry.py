@@ -2,16 +2,19 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from core.config import Options
 from core.errors import InvalidConfig
 from core.protocols import Part
+from model.sentences import Sentences, sentences
 
 if TYPE_CHECKING:
     from torch import nn
+
+    from model.denoisers.conditioning import Condition, Kind
 
 
 @dataclass(frozen=True)
@@ -22,15 +25,46 @@ class Design:
         components: of the linear latent; 0 for frames.
         whitening: see :meth:`model.representation.Representation.fit`.
         network: ``(shape of one sample, number of classes) -> torch module`` with ``forward(x, t, y)``:
-            x (N, *shape) noisy, t (N,) in 0..STEPS-1, y (N,) in 0..classes (the last one means no class) -> clean x.
+            x (N, *shape) noisy, t (N,) in 0..STEPS-1, y as :class:`model.denoisers.conditioning.Condition` takes it
+            -> clean x.
+        condition: what the network is told.
+        sentences: what reads them to it, where it is told text.
     """
 
     components: int
     whitening: float
     network: "Callable[[tuple[int, ...], int], nn.Module]"
+    condition: "Kind" = "class"
+    sentences: Sentences | None = None
 
 
-class LatentMlpOptions(Options):
+class ConditionOptions(Options):
+    """What a network is told of a sample. Defaults are left out of what is stored: they came later than the models."""
+
+    condition: Literal["class", "text", "none"] = Field(
+        "class", title="Condition", exclude_if=lambda kind: kind == "class",
+        description="What the model is told: the class; a caption of the data, read by a frozen sentence encoder; or "
+        "nothing (its samples then belong to no class).",
+    )  # fmt: skip
+    encoder: Literal["minilm", "clip", "words"] = Field(
+        "minilm", title="Sentence encoder", exclude_if=lambda kind: kind == "minilm",
+        description="For text: MiniLM (the extra 'text'), CLIP from a folder, or hashed words, which need no weights.",
+    )  # fmt: skip
+    path: str = Field(
+        "", title="CLIP folder", exclude_if=lambda path: not path,
+        description="Folder on the server with config.json, *.safetensors and tokenizer.json, for the encoder clip.",
+    )  # fmt: skip
+
+    def read_by(self) -> Sentences | None:
+        """The encoder, where the network is told text.
+
+        Raises:
+            InvalidConfig, DataMissing: as :func:`model.sentences.sentences`.
+        """
+        return sentences(self.encoder, self.path) if self.condition == "text" else None
+
+
+class LatentMlpOptions(ConditionOptions):
     components: int = Field(
         128, ge=8, le=2048, title="Components", description="Principal components of a window that are modelled."
     )
@@ -41,20 +75,29 @@ class LatentMlpOptions(Options):
     layers: int = Field(4, ge=1, le=32, title="Layers")
 
 
-class TransformerOptions(Options):
+class TransformerOptions(ConditionOptions):
     width: int = Field(128, ge=16, le=2048, title="Width")
     layers: int = Field(4, ge=1, le=32, title="Layers")
     heads: int = Field(4, ge=1, le=32, title="Heads", description="Must divide the width.")
     patch: int = Field(4, ge=1, le=40, title="Frames per token", description="Must divide the window's 40 frames.")
 
 
+def _condition(options: ConditionOptions, reader: Sentences | None, classes: int, width: int) -> "Condition":
+    from model.denoisers.conditioning import Condition
+
+    return Condition(reader.width if reader else classes, width, options.condition)
+
+
 def _latent_mlp(options: LatentMlpOptions) -> Design:
+    reader = options.read_by()
+
     def network(shape: tuple[int, ...], classes: int) -> "nn.Module":
         from model.denoisers.latent_mlp import LatentMlp
 
-        return LatentMlp(shape[0], classes, options.width, options.layers)
+        condition = _condition(options, reader, classes, options.width)
+        return LatentMlp(shape[0], condition, options.width, options.layers)
 
-    return Design(options.components, options.whitening, network)
+    return Design(options.components, options.whitening, network, options.condition, reader)
 
 
 def _transformer(options: TransformerOptions) -> Design:
@@ -64,6 +107,7 @@ def _transformer(options: TransformerOptions) -> Design:
             "Choose a width that is a multiple of the heads.",
             "model.options.heads",
         )
+    reader = options.read_by()
 
     def network(shape: tuple[int, ...], classes: int) -> "nn.Module":
         from model.denoisers.transformer import MotionTransformer
@@ -74,9 +118,10 @@ def _transformer(options: TransformerOptions) -> Design:
                 "Choose a divisor of the window's frames.",
                 "model.options.patch",
             )
-        return MotionTransformer(shape, classes, options.width, options.layers, options.heads, options.patch)
+        condition = _condition(options, reader, classes, options.width)
+        return MotionTransformer(shape, condition, options.width, options.layers, options.heads, options.patch)
 
-    return Design(0, 0.0, network)
+    return Design(0, 0.0, network, options.condition, reader)
 
 
 MODELS: dict[str, Part] = {

@@ -29,13 +29,16 @@ class Block(nn.Module):
 
 
 class MotionTransformer(nn.Module):
-    """Denoiser of windows: x (N, T, C), t (N,), y (N,) -> (N, T, C). The condition is a token, and added to all."""
+    """Denoiser of windows: x (N, T, C), t (N,), y as ``condition`` takes it -> (N, T, C). The condition is a token, and
+    added to all."""
 
-    def __init__(self, shape: tuple[int, ...], classes: int, width: int, layers: int, heads: int, patch: int) -> None:
+    def __init__(
+        self, shape: tuple[int, ...], condition: Condition, width: int, layers: int, heads: int, patch: int
+    ) -> None:
         super().__init__()
         frames, channels = shape
         self.patch = patch
-        self.condition = Condition(classes, width)
+        self.condition = condition
         self.inward = nn.Linear(channels * patch, width)
         self.position = nn.Parameter(torch.randn(frames // patch + 1, width) * 0.02)
         self.blocks = nn.ModuleList(Block(width, heads) for _ in range(layers))

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from core.config import TrainingConfig
+from model.denoisers.conditioning import Condition
 from model.denoisers.latent_mlp import LatentMlp
 from model.diffusion import STEPS, add_noise, cosine_schedule, ddim, guided
 
@@ -111,6 +112,6 @@ def diffusion(width: int, layers: int) -> Family:
         return ((x + 1) / 2).clamp(0, 1)
 
     return Family(
-        lambda pixels, classes: LatentMlp(pixels, classes, width, layers), lambda pixels: pixels, loss, draw,
-        lambda steps: min(steps, STEPS),
+        lambda pixels, classes: LatentMlp(pixels, Condition(classes, width), width, layers),
+        lambda pixels: pixels, loss, draw, lambda steps: min(steps, STEPS),
     )  # fmt: skip

@@ -1,7 +1,7 @@
 """Windows of human motion."""
 
 import json
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,10 +19,13 @@ from model.denoisers import MODELS
 from model.denoisers.registry import Design
 from model.domains.parts import part_of
 from model.drift import DRIFT
+from model.matchingmetrics import MATCHING
 from model.metrics import METRICS
+from model.sentences import embed
 from model.tails import TAIL
 
 if TYPE_CHECKING:
+    from model.conditions import Conditions
     from model.evaluator import MotionEvaluator
     from model.generator import MotionGenerator
 
@@ -35,7 +38,9 @@ class MotionDomain:
     def __init__(self, config: LoopConfig, dataset: Dataset, design: Design, memo: Memo, device: str) -> None:
         self.dataset = dataset
         self.class_names = dataset.class_names
-        self.digest = digest(["motion", VERSION, dataset.digest])
+        self.captions = dataset.captions
+        read_by = [] if design.sentences is None else [design.sentences.digest, list(dataset.captions)]
+        self.digest = digest(["motion", VERSION, dataset.digest, *read_by])
         self._config, self._design, self._memo, self._device = config, design, memo, device
         self._generator: MotionGenerator | None = None
         self._evaluator: MotionEvaluator | None = None
@@ -66,15 +71,30 @@ class MotionDomain:
             config, data = self._config, self.dataset
             self._generator = MotionGenerator(
                 config.model, self._design, data.skeleton, data.fps, len(data.class_names),
-                config.training, config.sampling, self._device,
+                config.training, config.sampling, self._device, self._conditions(),
             )  # fmt: skip
         return self._generator
+
+    def _conditions(self) -> "Conditions":
+        from model.conditions import ByClass, ByText, Nothing
+
+        data, reader = self.dataset, self._design.sentences
+        if reader is not None:
+            read = partial(embed, reader, memo=self._memo)
+            return ByText(read, data.captions, self.real(self._config.n), len(data.class_names))
+        return ByClass(len(data.class_names)) if self._design.condition == "class" else Nothing()
 
     def evaluator(self, tick: Tick = silent) -> Evaluator:
         if self._evaluator is None:
             from model.evaluator import MotionEvaluator
+            from model.matching import CaptionedEvaluator
 
-            self._evaluator = MotionEvaluator(self.dataset, self._memo, tick, self.real(self._config.n))
+            reader, real = self._design.sentences, self.real(self._config.n)
+            self._evaluator = (
+                MotionEvaluator(self.dataset, self._memo, tick, real)
+                if reader is None
+                else CaptionedEvaluator(self.dataset, reader, self._memo, tick, real)
+            )
         return self._evaluator
 
 
@@ -119,6 +139,8 @@ def check_motion(config: LoopConfig) -> None:
 
     Raises:
         InvalidConfig: where several seeds are asked for at once.
+        InvalidConfig: where a model is to be told text and there is none, or what reads it is missing; where there are
+            prompts and the model is told none.
         DataMissing: when the data set's files are not there.
     """
     if config.replicates > 1:
@@ -127,7 +149,21 @@ def check_motion(config: LoopConfig) -> None:
             "Launch one loop per seed instead.",
             "replicates",
         )
-    dataset_of(config.data)
+    dataset = dataset_of(config.data)
+    design: Design = part_of(MODELS, "model", config.model, "model")()
+    if design.condition == "text" and not dataset.captions:
+        raise InvalidConfig(
+            "The model is to be told text, and this data set has none.",
+            "Fill the column text of index.csv, choose another data set, or the condition 'class'.",
+            "model.options.condition",
+        )
+    if config.evaluation.prompts and design.condition != "text":
+        raise InvalidConfig(
+            f"Prompts are for models that are told text; this one is told "
+            f"{'nothing' if design.condition == 'none' else 'the class'}.",
+            "Choose the model's condition 'text', or leave the prompts out.",
+            "evaluation.prompts",
+        )
 
 
 MOTION = DomainPart(
@@ -137,8 +173,9 @@ MOTION = DomainPart(
     build_motion,
     data=DATASETS,
     models=MODELS,
-    metrics=METRICS | DRIFT | {TAIL.name: TAIL},
+    metrics=METRICS | DRIFT | {TAIL.name: TAIL} | MATCHING,
     correctors=("kinematic", "physics", "idealized", "quality"),
     view="motion",
+    prompted=True,
     check=check_motion,
 )

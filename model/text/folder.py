@@ -18,6 +18,20 @@ PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt")
 
 
 @dataclass(frozen=True)
+class Weights:
+    """A folder whose weights can be loaded without running anything of its own.
+
+    Attributes:
+        config: what config.json says.
+        digest: of its configuration, tokenizer and weights.
+    """
+
+    folder: Path
+    config: dict[str, Any]
+    digest: str
+
+
+@dataclass(frozen=True)
 class Pretrained:
     """What is known of a folder before its weights are read.
 
@@ -34,11 +48,28 @@ class Pretrained:
 
 
 def pretrained(path: str) -> Pretrained:
+    """The facts of a folder with a language model.
+
+    Raises:
+        DataMissing, InvalidConfig: as :func:`safe_weights`.
+        InvalidConfig: when it holds no causal language model.
+    """
+    found = safe_weights(path)
+    vocabulary = found.config.get("vocab_size")
+    if not isinstance(vocabulary, int) or vocabulary < 1:
+        raise InvalidConfig(
+            f"config.json in {path} names no vocab_size, so it is no language model.", "Choose a causal one.", FIELD
+        )
+    limits = [found.config[name] for name in POSITIONS if isinstance(found.config.get(name), int)]
+    return Pretrained(found.folder, vocabulary, min(limits, default=None), found.digest)
+
+
+def safe_weights(path: str) -> Weights:
     """The folder's facts; kept until its files change.
 
     Raises:
         DataMissing: when it is no folder, or files are missing or unreadable.
-        InvalidConfig: when it holds pickled weights only, or no causal language model that runs without its own code.
+        InvalidConfig: when it holds pickled weights only, or code of its own.
     """
     folder = typed_path(path)
     if not folder.is_dir():
@@ -53,7 +84,7 @@ def pretrained(path: str) -> Pretrained:
 
 
 @lru_cache(maxsize=4)
-def _checked(path: str, files: tuple[tuple[str, int, float], ...]) -> Pretrained:
+def _checked(path: str, files: tuple[tuple[str, int, float], ...]) -> Weights:
     folder = Path(path)
     names = [name for name, _, _ in files]
     if "config.json" not in names:
@@ -72,17 +103,11 @@ def _checked(path: str, files: tuple[tuple[str, int, float], ...]) -> Pretrained
     if "auto_map" in config:
         raise InvalidConfig(
             f"The model in {path} comes with code of its own, which is never run.",
-            "Choose a model that the library transformers knows, such as GPT-2 or OPT.",
+            "Choose a model that the library transformers knows, such as GPT-2, OPT or CLIP.",
             FIELD,
         )
-    vocabulary = config.get("vocab_size")
-    if not isinstance(vocabulary, int) or vocabulary < 1:
-        raise InvalidConfig(
-            f"config.json in {path} names no vocab_size, so it is no language model.", "Choose a causal one.", FIELD
-        )
-    limits = [config[name] for name in POSITIONS if isinstance(config.get(name), int)]
     content = [_sha256(folder / name) for name in names if name.endswith((".safetensors", ".json", "merges.txt"))]
-    return Pretrained(folder, vocabulary, min(limits, default=None), digest(content))
+    return Weights(folder, config, digest(content))
 
 
 def _config(folder: Path) -> dict[str, Any]:

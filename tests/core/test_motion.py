@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -98,3 +100,22 @@ def test_labels_must_fit() -> None:
     batch = standing(3)
     with pytest.raises(InvalidMotion, match="as many labels"):
         MotionBatch(batch.skeleton, batch.root_position_m, batch.local_rotations_wxyz, 20.0, np.zeros(2, np.int64))
+
+
+def test_captions_go_wherever_their_motions_go() -> None:
+    motion = replace(random_motion(5), captions=np.array([4, -1, 2, 0, 7]))
+    both = motion.take([3, 1]).concat([random_motion(2), motion.take(slice(0, 1))])
+    assert both.captions.tolist() == [0, -1, -1, -1, 4]
+    assert motion.take(np.array([True, False, True, False, False])).captions.tolist() == [4, 2]
+    for changed in (canonicalize(motion), mirrored(motion, 2), motion.with_arrays(motion.arrays())):
+        assert np.array_equal(changed.captions, motion.captions)
+    assert motion.take([]).captions.shape == (0,)
+
+
+def test_motions_without_captions_are_stored_as_ever_and_files_of_then_are_read() -> None:
+    plain = random_motion(3)
+    assert plain.arrays().keys() == {"root_position_m", "local_rotations_wxyz", "labels"}
+    told = replace(plain, captions=np.array([1, -1, 0]))
+    assert told.with_arrays(plain.arrays()).captions.tolist() == [-1, -1, -1]
+    with pytest.raises(InvalidMotion, match="as many captions"):
+        replace(plain, captions=np.array([1]))

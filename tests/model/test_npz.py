@@ -1,8 +1,8 @@
 """Motion capture from npz: what is read, and what is refused."""
 
-import csv
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,50 +14,15 @@ from core.config import parse
 from core.errors import DataMissing, InvalidConfig
 from model.datasets.base import Dataset, Split
 from model.datasets.registry import DATASETS
+from tests.model.npzfiles import JOINTS, rows_of, write_files
 
 Writer = Callable[..., Path]
-JOINTS = ["hip", "spine", "lThigh", "lFoot", "rThigh", "rFoot"]
-
-
-def rows_of(frames: int) -> list[dict[str, Any]]:
-    quarter = frames // 4
-    return [
-        {"split": "train", "action": "walk", "subject": "1", "start": 0, "stop": quarter},
-        {"split": "test", "action": "walk", "subject": "2", "start": quarter, "stop": 2 * quarter},
-        {"split": "train", "action": "sit", "subject": "1", "start": 2 * quarter, "stop": 3 * quarter},
-        {"split": "test", "action": "sit", "subject": "3", "start": 3 * quarter, "stop": frames},
-    ]
 
 
 @pytest.fixture
 def write(tmp_path: Path) -> Writer:
     """Writes a small valid data set; keyword arguments replace members, ``rows`` the index."""
-
-    def make(rows: list[dict[str, Any]] | None = None, **changes: Any) -> Path:
-        frames = 400
-        turn = np.linspace(0, 1, frames)
-        quats = np.zeros((frames, len(JOINTS), 4), np.float32)
-        quats[..., 0], quats[..., 1] = np.cos(turn / 2)[:, None], np.sin(turn / 2)[:, None]
-        arrays: dict[str, Any] = {
-            "root_pos": np.stack([turn, np.ones(frames), np.zeros(frames)], axis=1).astype(np.float32),
-            "quats": quats,
-            "joint_names": np.array(JOINTS),
-            "parents": np.array([-1, 0, 0, 2, 0, 4], np.int32),
-            "offsets": np.array([[0, 0, 0], [0, 0.4, 0], [0.1, 0, 0], [0, -0.8, 0], [-0.1, 0, 0], [0, -0.8, 0]]),
-            "end_names": np.array(["lToeEnd", "rToeEnd"]),
-            "end_parents": np.array([3, 5], np.int32),
-            "end_offsets": np.array([[0, -0.05, 0.12], [0, -0.05, 0.13]]),
-            "fps": np.float32(30.0),
-        } | changes
-        np.savez(tmp_path / "clips.npz", **{name: value for name, value in arrays.items() if value is not None})
-        with (tmp_path / "index.csv").open("w", newline="") as file:
-            table = rows if rows is not None else rows_of(frames)
-            writer = csv.DictWriter(file, list(table[0]))
-            writer.writeheader()
-            writer.writerows(table)
-        return tmp_path
-
-    return make
+    return partial(write_files, tmp_path)
 
 
 def build(path: Path | str, **options: Any) -> Dataset:
