@@ -145,7 +145,7 @@ SHOWS = (
 DOES_NOT_SHOW = (
     "It is not known whether the paper's finding holds here at its size: this product has run the protocol scaled down "
     "only. So (CMU subset, n = 64, lambda = 1, one seed, generations 6-10): FID 5.0 real only, 7.6 raw, 7.1 corrected, "
-    "5.1 raw at guidance 1. In the Paper's regime (latent MLP, DeepMimic clips, 16 generations) physics took less than a "
-    "point off the raw arm's drift in FID, guidance 1 five. Windows of two seconds, this product's own evaluator and "
+    "5.1 raw at guidance 1. In the Paper's regime (latent MLP, DeepMimic clips, 16 generations) physics took less than "
+    "a point off the raw arm's drift in FID, guidance 1 five. Windows of two seconds, this product's own evaluator and "
     "corrector: FID compares within one group only."
 )

@@ -7,7 +7,7 @@ import pytest
 
 from app import forms
 from app.groups import group_loops
-from app.pages import launchstatus, system
+from app.pages import data, launchstatus
 from app.pages.cards import motions_query, preset_cards
 from app.pages.finals import finals_table, legend
 from app.pages.looprows import loop_detail, loop_table
@@ -192,8 +192,8 @@ def test_a_policy_is_told_by_what_is_not_as_usual(backend: Backend) -> None:
     assert ">augment λ=0.5<" in table and ">replace<" in table
 
 
-def test_every_data_set_has_its_line_on_the_system_page() -> None:
-    html = system._data()
+def test_every_data_set_has_its_line_on_the_data_page() -> None:
+    html = data._built_in_cards()
     for domain in DOMAINS.values():
         assert domain.title in html
         for part in domain.data.values():

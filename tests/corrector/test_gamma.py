@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from corrector.gamma import Distance, Embedding, Features, gamma_of
+from core.discrepancy import Distance
+from corrector.gamma import Embedding, Features, gamma_of
 
 RNG_FEATURES = 8
 
