@@ -77,15 +77,17 @@ def learn(run: Run, t: int, part: int = 0) -> None:
     config, generator = run.config, run.domain.generator()
     real = run.domain.real(config.n)
     if t == 0:
+        made: list[Item] = []  # stays empty where somebody else has made it
         key = digest([run.domain.digest, config.n, *_parts_of_generation_zero(config)])
         checkpoint = run.memo.get(
             f"generation-0-{key}",
-            lambda: generator.fit(
+            lambda: _noted(made, generator.fit(
                 real, start=None, scratch=False, steps=config.training.initial_steps,
                 seed=run.seed(0, "learn"), tick=run.tick,
-            ),
+            )),
             run.tick,
         )  # fmt: skip
+        checkpoint = replace(checkpoint, pace=made[0].pace if made else {})
         counts = {"real": len(real), "synthetic": 0}
     else:
         sets = {k: _synthetic_set(run, k) for k in run.policy.past_generations(t)}
@@ -263,8 +265,13 @@ def ready_stages(config: LoopConfig, done: Collection[tuple[int, str]]) -> list[
 
 def record_of(shelf: Shelf, t: int, seconds: Mapping[str, float]) -> GenerationRecord:
     """Generation t's record from what its stages left on the shelf."""
-    model, judged = shelf.load(t, "model").meta, shelf.load(t, "metrics").meta
-    return GenerationRecord(t, judged["metrics"], model["counts"], model["training"], seconds)
+    model, judged = shelf.load(t, "model"), shelf.load(t, "metrics").meta
+    return GenerationRecord(t, judged["metrics"], model.meta["counts"], model.meta["training"], seconds, model.pace)
+
+
+def _noted(made: list[Item], item: Item) -> Item:
+    made.append(item)
+    return item
 
 
 def _nearest_real(distance: np.ndarray, labels: np.ndarray, real_labels: np.ndarray) -> np.ndarray:

@@ -4,6 +4,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from model.denoisers.conditioning import Condition
+from model.diffusion import STEPS
 
 
 class Block(nn.Module):
@@ -24,9 +25,9 @@ class Block(nn.Module):
 class LatentMlp(nn.Module):
     """Denoiser of latents: x (N, D), t (N,), y (N,) -> (N, D)."""
 
-    def __init__(self, size: int, classes: int, width: int, layers: int) -> None:
+    def __init__(self, size: int, classes: int, width: int, layers: int, levels: int = STEPS) -> None:
         super().__init__()
-        self.condition = Condition(classes, width)
+        self.condition = Condition(classes, width, levels)
         self.inward = nn.Linear(size, width)
         self.blocks = nn.ModuleList(Block(width) for _ in range(layers))
         self.norm = nn.LayerNorm(width)
