@@ -28,10 +28,10 @@ def solver(sampling: SamplingConfig, seed: int, first: int = 0) -> Solve:
     def solve(denoise: Denoise, noise: Tensor, y: Tensor, abar: Tensor, on_step: OnStep | None = None) -> Tensor:
         if sampling.solver == "ddim":
             return ddim(denoise, noise, y, abar, sampling.steps, on_step)
-        levels = distinct(timesteps(sampling.steps, len(abar)), abar)
-        scheduler = SCHEDULERS[sampling.solver](abar)
+        scheduler, spread = SCHEDULERS[sampling.solver]
+        levels = distinct(spread(sampling.steps, abar), abar)
         sources = [torch.Generator().manual_seed(seed_for(seed, 0, "solver", first + i)) for i in range(len(noise))]
-        return scheduled(scheduler, denoise, noise, y, levels, sources, on_step)
+        return scheduled(scheduler(abar), denoise, noise, y, levels, sources, on_step)
 
     return solve
 
@@ -69,6 +69,23 @@ def distinct(levels: list[int], abar: Tensor) -> list[int]:
     return [level for i, level in enumerate(levels) if i == 0 or values[level] > values[levels[i - 1]]]
 
 
+def even_in_time(steps: int, abar: Tensor) -> list[int]:
+    """See :func:`model.diffusion.timesteps`."""
+    return timesteps(steps, len(abar))
+
+
+def even_in_log_snr(steps: int, abar: Tensor) -> list[int]:
+    """At most ``steps`` levels from the noisiest down to 0, evenly spread in log(abar / (1 - abar)).
+
+    A solver of higher order extrapolates along that axis; evenly in time its first step there is so long that it ends
+    further off than DDIM. Where the levels are coarser than the spread, two steps fall together.
+    """
+    snr = torch.logit(abar.double().cpu())
+    wanted = torch.linspace(float(snr[-1]), float(snr[0]), min(steps, len(abar)), dtype=torch.float64)
+    nearest = (snr[None] - wanted[:, None]).abs().argmin(1)
+    return list(dict.fromkeys([len(abar) - 1, *nearest.tolist()[1:]]))
+
+
 def betas_of(abar: Tensor) -> list[float]:
     """beta_t of abar_t = prod (1 - beta_s), s = 0..t."""
     values = abar.double()
@@ -89,4 +106,8 @@ def _dpm_solver(abar: Tensor) -> Any:
     return DPMSolverMultistepScheduler(len(abar), trained_betas=betas_of(abar), prediction_type="sample")
 
 
-SCHEDULERS: dict[str, Callable[[Tensor], Any]] = {"ddpm": _ddpm, "dpm-solver++": _dpm_solver}
+SCHEDULERS: dict[str, tuple[Callable[[Tensor], Any], Callable[[int, Tensor], list[int]]]] = {
+    "ddpm": (_ddpm, even_in_time),
+    "dpm-solver++": (_dpm_solver, even_in_log_snr),
+}
+"""Of each solver: the scheduler for a schedule, and the levels of so many steps."""

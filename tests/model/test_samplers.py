@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from core.config import SamplingConfig
-from model.diffusion import cosine_schedule, ddim, timesteps
-from model.samplers import SCHEDULERS, Solve, betas_of, distinct, solver
+from model.diffusion import Denoise, cosine_schedule, ddim, timesteps
+from model.samplers import SCHEDULERS, Solve, betas_of, distinct, even_in_log_snr, solver
 
 SOLVERS = get_args(SamplingConfig.model_fields["solver"].annotation)
 MEAN, STD = 2.0, 0.5
@@ -18,7 +18,7 @@ def solve(kind: str, steps: int, seed: int = 0, first: int = 0) -> Solve:
     return solver(SamplingConfig.model_validate({"solver": kind, "steps": steps}), seed, first)
 
 
-def ideal(abar: Tensor, mean: float = MEAN, std: float = STD) -> "type[Tensor] | object":
+def ideal(abar: Tensor, mean: float = MEAN, std: float = STD) -> Denoise:
     """Of data N(mean, std^2) the best prediction of x0 is linear in x."""
 
     def denoise(x: Tensor, t: Tensor, y: Tensor) -> Tensor:
@@ -49,10 +49,11 @@ def test_the_ideal_denoiser_of_a_gaussian_samples_that_gaussian(kind: str, level
     assert found.std().item() == pytest.approx(STD, rel=0.12)
 
 
-def test_the_second_order_is_nearer_with_as_many_steps() -> None:
-    """DDIM is first order: with 10 steps its spread is further from where both go with many."""
-    right = drawn("ddim", 1000, 1000).std()
-    of_first, of_second = (abs(drawn(kind, 10, 1000).std() - right) for kind in ("ddim", "dpm-solver++"))
+@pytest.mark.parametrize("levels", [50, 1000])
+def test_the_second_order_is_nearer_with_as_many_steps(levels: int) -> None:
+    """DDIM is first order: with 10 steps its spread is further from the data's."""
+    right = STD * noise(2000).std()
+    of_first, of_second = (abs(drawn(kind, 10, levels).std() - right) for kind in ("ddim", "dpm-solver++"))
     assert of_second < 0.5 * of_first
 
 
@@ -65,7 +66,7 @@ def test_a_perfect_denoiser_of_one_point_gives_that_point_and_tells_each_step(ki
         lambda done, _: told.append(done),
     )  # fmt: skip
     torch.testing.assert_close(found, point.expand(4, 3))
-    assert told == list(range(1, steps + 1))
+    assert told == list(range(1, len(told) + 1)) and 1 <= len(told) <= steps
 
 
 @pytest.mark.parametrize("kind", SOLVERS)
@@ -95,6 +96,14 @@ def test_betas_give_the_schedule_back(levels: int) -> None:
     abar = cosine_schedule(levels)
     found = torch.cumprod(1 - torch.tensor(betas_of(abar), dtype=torch.float64), 0)
     torch.testing.assert_close(found.float(), abar)
+
+
+@pytest.mark.parametrize("levels", [50, 1000])
+@pytest.mark.parametrize("steps", [1, 2, 10, 2000])
+def test_levels_even_in_log_snr_go_from_noise_to_zero(steps: int, levels: int) -> None:
+    found = even_in_log_snr(steps, cosine_schedule(levels))
+    assert found[0] == levels - 1 and (steps == 1 or found[-1] == 0)
+    assert found == sorted(set(found), reverse=True) and len(found) <= steps
 
 
 def test_levels_that_are_alike_are_taken_once() -> None:
