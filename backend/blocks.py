@@ -109,7 +109,8 @@ def _rows(loop_id: str, block: Block) -> Rows:
         rows[Generation].append(
             {
                 "loop_id": loop_id, "index": record.index, "counts": dict(record.counts),
-                "training": finite(dict(record.training)), "seconds": dict(record.seconds), "recorded_at": now,
+                "training": finite({**record.training, **record.pace}), "seconds": dict(record.seconds),
+                "recorded_at": now,
             }
         )  # fmt: skip
         of_generation = {"loop_id": loop_id, "generation": record.index}

@@ -17,6 +17,7 @@ from core.records import Item
 
 FACTS = ("counts", "training", "metrics", "output", "floor", "noise", "caveats", "index")
 """The part of an item's meta that SQL keeps too: small, and read by views."""
+PACE = "pace"  # beside them, and in SQL only: a file holds nothing that differs from run to run
 
 RECENT = Recent(8)  # by digest, so stale entries cannot be: content does not change
 PACKS = OpenPacks()
@@ -45,7 +46,7 @@ class SqlShelf:
     def save(self, generation: int, name: str, item: Item) -> None:
         stored = self.backend.store.put(item)
         RECENT.put(stored.digest, item)
-        facts = {key: item.meta[key] for key in FACTS if key in item.meta}
+        facts = {key: item.meta[key] for key in FACTS if key in item.meta} | ({PACE: item.pace} if item.pace else {})
         self.pending[generation, name] = Pending(name, stored, facts)
 
     def load(self, generation: int, name: str) -> Item:
@@ -95,7 +96,8 @@ class FactShelf:
         raise TypeError(f"facts are read only: {name!r} of generation {generation} ({len(item.arrays)} arrays)")
 
     def load(self, generation: int, name: str) -> Item:
-        return Item(meta=self.facts[generation, name])
+        facts = self.facts[generation, name]
+        return Item(meta=facts, pace=facts.get(PACE, {}))
 
 
 def missing(loop: str, generation: int, name: str) -> DataMissing:

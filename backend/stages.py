@@ -343,8 +343,8 @@ def _record(session: Session, loop: Loop, config: LoopConfig, t: int) -> None:
         record = record_of(FactShelf({(t, name): kept for name, kept in facts}), t, seconds)
         session.add(
             Generation(
-                loop_id=loop.id, index=t, counts=dict(record.counts), training=finite(dict(record.training)),
-                seconds=seconds, recorded_at=utc_now(),
+                loop_id=loop.id, index=t, counts=dict(record.counts), seconds=seconds, recorded_at=utc_now(),
+                training=finite({**record.training, **record.pace}),
             )
         )  # fmt: skip
         for name, value in record.metrics.items():

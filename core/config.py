@@ -52,6 +52,18 @@ class TrainingConfig(Options):
         title="Label dropout",
         description="Share of unconditional examples, for classifier-free guidance.",
     )
+    precision: Literal["auto", "fp32", "bf16"] = Field(
+        "auto", exclude_if=lambda chosen: chosen == "auto", title="Precision",
+        description="Of the training steps: auto is bf16 on a GPU that has it and fp32 elsewhere.",
+    )  # fmt: skip
+    compile: Literal["auto", "on", "off"] = Field(
+        "auto", exclude_if=lambda chosen: chosen == "auto", title="Compile",
+        description="torch.compile, which takes about a minute: auto does so for long training on a GPU.",
+    )  # fmt: skip
+    deterministic: bool = Field(
+        False, exclude_if=lambda wanted: not wanted, title="Deterministic on a GPU",
+        description="The same bits in every run, somewhat slower; on a CPU they always are.",
+    )  # fmt: skip
 
 
 class SamplingConfig(Options):
@@ -68,7 +80,12 @@ class SamplingConfig(Options):
         title="Guidance scale, evaluation",
         description="Guidance of the samples that are measured and shown.",
     )
-    steps: int = Field(10, ge=1, le=1000, title="Sampler steps", description="DDIM steps.")
+    steps: int = Field(10, ge=1, le=1000, title="Sampler steps", description="Calls of the network per sample.")
+    solver: Literal["ddim", "ddpm", "dpm-solver++"] = Field(
+        "ddim", exclude_if=lambda chosen: chosen == "ddim", title="Solver",
+        description="ddim: deterministic, few steps; dpm-solver++: the same of second order; ddpm: adds noise at each "
+        "step and needs many.",
+    )  # fmt: skip
 
 
 class CorrectionConfig(Options):

@@ -95,6 +95,19 @@ class TrainingDiverged(LoopscopeError):
         self.loss = loss
 
 
+class MemoryExhausted(LoopscopeError):
+    """The device's memory cannot hold even half a training batch."""
+
+    code = "out_of_memory"
+
+    def __init__(self, step: int, samples: int, batch: int) -> None:
+        super().__init__(
+            f"Memory ran out at training step {step}, also with {samples} of the batch's {batch} samples at a time.",
+            "Use a smaller model or smaller batches, or end what else uses the device; then resume.",
+        )
+        self.step = step
+
+
 class SimulationFailed(LoopscopeError):
     """The physics engine could not run at all (a single bad motion is a rejection, not an error)."""
 

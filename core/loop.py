@@ -90,14 +90,16 @@ def learn(run: Run, t: int, part: int = 0) -> None:
     config, generator = run.config, run.domain.generator()
     real = run.domain.real(config.n)
     if t == 0:
+        made: list[Item] = []  # stays empty where somebody else has made it
         checkpoint = run.memo.get(
             f"generation-0-{_name_of_generation_zero(run)}",
-            lambda: generator.fit(
+            lambda: _noted(made, generator.fit(
                 real, start=None, scratch=False, steps=config.training.initial_steps,
                 seed=run.seed(0, "learn"), tick=run.tick,
-            ),
+            )),
             run.tick,
         )  # fmt: skip
+        checkpoint = replace(checkpoint, pace=made[0].pace if made else {})
         counts = {"real": len(real), "synthetic": 0}
     else:
         sets = {k: _synthetic_set(run, k) for k in run.policy.past_generations(t)}
@@ -277,8 +279,13 @@ def ready_stages(config: LoopConfig, done: Collection[tuple[int, str]]) -> list[
 
 def record_of(shelf: Shelf, t: int, seconds: Mapping[str, float]) -> GenerationRecord:
     """Generation t's record from what its stages left on the shelf."""
-    model, judged = shelf.load(t, "model").meta, shelf.load(t, "metrics").meta
-    return GenerationRecord(t, judged["metrics"], model["counts"], model["training"], seconds)
+    model, judged = shelf.load(t, "model"), shelf.load(t, "metrics").meta
+    return GenerationRecord(t, judged["metrics"], model.meta["counts"], model.meta["training"], seconds, model.pace)
+
+
+def _noted(made: list[Item], item: Item) -> Item:
+    made.append(item)
+    return item
 
 
 def _measured_samples(run: Run, t: int, draw: int = 0) -> tuple[Any, tuple[Outcome, ...]]:

@@ -13,10 +13,16 @@ Status = Literal["corrected", "unchanged", "rejected"]
 
 @dataclass(frozen=True)
 class Item:
-    """A stored thing: named arrays (safetensors) and JSON-ready facts about them."""
+    """A stored thing: named arrays (safetensors) and JSON-ready facts about them.
+
+    Attributes:
+        pace: what clock and memory said while it was made (``steps_per_s``...). Known to whoever made it, but no part
+            of what it is: neither compared nor written to its file.
+    """
 
     arrays: Arrays = field(default_factory=dict)
     meta: dict[str, Any] = field(default_factory=dict)
+    pace: dict[str, float] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True)
@@ -64,6 +70,7 @@ class GenerationRecord:
             and of the rejected ones dropped and redrawn.
         training: what the learner reported (loss, steps).
         seconds: wall time by stage, parts summed.
+        pace: steps and samples per second, peak memory of training; empty where that was done elsewhere.
     """
 
     index: int
@@ -71,6 +78,7 @@ class GenerationRecord:
     counts: Mapping[str, int]
     training: Mapping[str, float]
     seconds: Mapping[str, float]
+    pace: Mapping[str, float] = field(default_factory=dict)
 
 
 def count_statuses(outcomes: Sequence[Mapping[str, Any]]) -> dict[str, int]:

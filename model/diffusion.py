@@ -11,10 +11,13 @@ import torch
 from torch import Tensor
 
 STEPS = 50
-"""Noise levels t = 0 (least noise) .. STEPS - 1 (almost pure noise)."""
+"""Noise levels t = 0 (least noise) .. STEPS - 1 (almost pure noise), unless a model says otherwise."""
 
 Denoise = Callable[[Tensor, Tensor, Tensor], Tensor]
 """``(x (N, ...), t (N,), y (N, ...)) -> x0 (N, ...)``; y is what the network is told, a class or a sentence."""
+
+OnStep = Callable[[int, Tensor], None]
+"""Told the number of steps done and the present estimate of x_0."""
 
 
 def cosine_schedule(steps: int = STEPS) -> Tensor:
@@ -59,14 +62,13 @@ def ddim(
     y: Tensor,
     abar: Tensor,
     steps: int,
-    on_step: Callable[[int, Tensor], None] | None = None,
+    on_step: OnStep | None = None,
 ) -> Tensor:
     """Deterministic DDIM (Song et al. 2021, eq. 12 with eta = 0).
 
     Args:
         noise: (N, ...) start x_T.
         y: (N, ...) what the network is told.
-        on_step: told the number of steps done and the present estimate of x_0.
 
     Returns:
         (N, ...) samples.

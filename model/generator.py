@@ -20,9 +20,11 @@ from core.records import Item
 from core.skeleton import Skeleton
 from model.conditions import Asked, ByClass, Conditions
 from model.denoisers.registry import Design
-from model.diffusion import STEPS, add_noise, cosine_schedule, ddim, guided
-from model.learning import MISFIT_HINT, LastLoaded, below, learn, load_weights, pick_device, weights_of
+from model.devices import Batch, ahead, own_chance, pick_device
+from model.diffusion import add_noise, cosine_schedule, guided
+from model.learning import MISFIT_HINT, LastLoaded, below, learn, load_weights, weights_of
 from model.representation import Representation
+from model.samplers import solver
 
 SAMPLE_CHUNK = 512
 KEPT_MODELS = 6
@@ -62,7 +64,7 @@ class MotionGenerator:
         self._training, self._sampling = training, sampling
         self._conditions: Conditions = conditions or ByClass(classes)
         self._device = pick_device(device)
-        self._abar = cosine_schedule().to(self._device)
+        self._abar = cosine_schedule(design.levels).to(self._device)
         self._loaded = LastLoaded[_Loaded](KEPT_MODELS)
 
     def fit(
@@ -91,17 +93,18 @@ class MotionGenerator:
         y = torch.from_numpy(self._conditions.learned(samples)).to(self._device)
         options, source = self._training, torch.Generator().manual_seed(seed)
 
-        def loss_of_batch() -> Tensor:
-            rows, t, dropped, noise = self._draw(len(x), x.shape[1:], source)
+        def loss_of(rows: Tensor, t: Tensor, dropped: Tensor, noise: Tensor) -> Tensor:
             x0 = x[rows]
             noisy = add_noise(x0, noise, t, self._abar)
             told = y[rows].masked_fill(dropped.view(-1, *[1] * (y.dim() - 1)), self._conditions.null)
             return F.mse_loss(network(noisy, t, told), x0)
 
-        report = learn(
-            network, loss_of_batch, steps=steps, fresh=fresh, tick=tick, average=average, ema_decay=options.ema_decay,
-            rate=options.learning_rate if fresh else options.fine_tune_learning_rate,
-        )  # fmt: skip
+        with own_chance(seed, self._device):  # dropout draws from the global state
+            learned = learn(
+                network, ahead(lambda: self._draw(len(x), x.shape[1:], source), self._device), loss_of, steps=steps,
+                rate=options.learning_rate if fresh else options.fine_tune_learning_rate, fresh=fresh, tick=tick,
+                options=options, average=average, ema_decay=options.ema_decay,
+            )  # fmt: skip
         arrays = weights_of(average, "ema")
         arrays |= {f"representation.{name}": value for name, value in representation.arrays().items()}
         model = self._model.model_dump(mode="json") | {
@@ -110,7 +113,7 @@ class MotionGenerator:
             "skeleton": self._skeleton.name,
             "parameters": sum(p.numel() for p in network.parameters()),
         }
-        checkpoint = Item(arrays, {"training": report, "model": model})
+        checkpoint = Item(arrays, {"training": learned.training, "model": model}, learned.pace)
         self._loaded.put(checkpoint, _Loaded(average.eval(), representation))
         return checkpoint
 
@@ -141,32 +144,30 @@ class MotionGenerator:
 
             def step(done: int, _: Tensor, first: int = first) -> None:
                 chunk = min(SAMPLE_CHUNK, len(labels) - first)
-                drawn = first + chunk * done / min(self._sampling.steps, STEPS)
+                drawn = first + chunk * done / min(self._sampling.steps, self._design.levels)
                 tick(drawn / len(labels), f"Drawing {len(labels)} samples")
 
             y = torch.from_numpy(asked.told[rows]).to(self._device)
-            x = ddim(denoise, noise[rows].to(self._device), y, self._abar, self._sampling.steps, step)
+            solve = solver(self._sampling, seed, first)
+            x = solve(denoise, noise[rows].to(self._device), y, self._abar, step)
             parts.append(x.cpu().numpy())
         encoded = np.concatenate(parts) if parts else np.zeros((0, *loaded.representation.shape), np.float32)
         motions = loaded.representation.decode(encoded, self._skeleton, self._fps, labels)
         return replace(motions, captions=asked.captions)
 
-    def _draw(self, count: int, shape: torch.Size, source: torch.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def _draw(self, count: int, shape: torch.Size, source: torch.Generator) -> Batch:
         """Rows, noise levels, labels to drop, and noise of one batch; drawn on the CPU, the same on every device."""
         batch = self._training.batch_size
         rows = torch.randint(0, count, (batch,), generator=source)
-        t = torch.randint(0, STEPS, (batch,), generator=source)
+        t = torch.randint(0, self._design.levels, (batch,), generator=source)
         dropped = torch.rand(batch, generator=source) < self._training.label_dropout
-        noise = torch.randn((batch, *shape), generator=source)
-        device = self._device
-        return rows.to(device), t.to(device), dropped.to(device), noise.to(device)
+        return rows, t, dropped, torch.randn((batch, *shape), generator=source)
 
     def _network(self, representation: Representation, seed: int) -> nn.Module:
         """A new network; its weights come from the seed and leave the global random state alone."""
         if (self._design.components > 0) != (len(representation.shape) == 1):
             raise DataMissing(f"The checkpoint does not fit the configured network {self._model.kind!r}.", MISFIT_HINT)
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with own_chance(seed, torch.device("cpu")):
             return self._design.network(representation.shape, self._classes).to(self._device)
 
     def _load(self, checkpoint: Item) -> _Loaded:

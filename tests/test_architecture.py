@@ -9,7 +9,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("core", "model", "corrector", "backend", "worker", "app")
-HEAVY = ("torch", "pybullet", "pyrender", "gradio", "scipy.stats", "sklearn", "transformers", "tokenizers")
+HEAVY = ("torch", "pybullet", "pyrender", "gradio", "scipy.stats", "sklearn", "transformers", "tokenizers", "diffusers")
 
 
 def lint_imports(folder: Path) -> subprocess.CompletedProcess[str]:

@@ -253,6 +253,8 @@ def _events(events: "Sequence[EventView]") -> str:
 
 
 MOST_ROWS = 60
+PACES = {"steps_per_s": "steps/s", "samples_per_s": "samples/s", "peak_memory_mb": "peak MB"}
+"""What a generation's training cost; unknown where the weights came from somewhere else."""
 
 
 def _generations(generations: "Sequence[GenerationView]", headline: str) -> str:
@@ -265,18 +267,23 @@ def _generations(generations: "Sequence[GenerationView]", headline: str) -> str:
     names = ("real", "fresh", "synthetic", "corrected", "unchanged", "redrawn", "rejected", "dropped")
     shown = [n for n in names if any(n in g.counts for g in generations)]
     title = esc(metric_title(headline) if headline else "FID")
+    paces = [name for name in PACES if any(name in g.training for g in generations)]
     heads = "".join(f'<th class="ls-right">{n}</th>' for n in shown)
     rows = "".join(
         f'<tr data-key="g{g.index}"><td class="ls-num">{g.index}</td>'
         + "".join(f'<td class="ls-right ls-num">{g.counts.get(n, 0)}</td>' for n in shown)
         + f'<td class="ls-right ls-num">{number(g.training.get("loss"))}</td>'
         f'<td class="ls-right ls-num">{number(g.metrics.get(headline or "fid"))}</td>'
-        f'<td class="ls-right ls-num">{_took(sum(g.seconds.values()))}</td></tr>'
+        f'<td class="ls-right ls-num">{_took(sum(g.seconds.values()))}</td>'
+        + "".join(f'<td class="ls-right ls-num">{number(g.training.get(name))}</td>' for name in paces)
+        + "</tr>"
         for g in chosen
     )
     return (
-        f'<details style="margin-top:12px"><summary>Generations: training samples by origin, loss, {title}, time{few}'
+        f'<details style="margin-top:12px"><summary>Generations: training samples by origin, loss, {title}, time'
+        f"{', pace of training' if paces else ''}{few}"
         f'</summary><table><thead><tr><th>gen.</th>{heads}<th class="ls-right">loss</th>'
-        f'<th class="ls-right">{title}</th><th class="ls-right">time</th></tr></thead><tbody>{rows}</tbody></table>'
-        f"</details>"
+        f'<th class="ls-right">{title}</th><th class="ls-right">time</th>'
+        + "".join(f'<th class="ls-right">{PACES[name]}</th>' for name in paces)
+        + f"</tr></thead><tbody>{rows}</tbody></table></details>"
     )

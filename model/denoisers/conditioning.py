@@ -22,12 +22,12 @@ class Condition(nn.Module):
 
     table: Tensor
 
-    def __init__(self, size: int, width: int, kind: Kind = "class") -> None:
+    def __init__(self, size: int, width: int, kind: Kind = "class", levels: int = STEPS) -> None:
         super().__init__()
         half = width // 2
         frequency = torch.exp(-math.log(1e4) * torch.arange(half) / half)
-        angle = torch.arange(STEPS)[:, None] * frequency * 1000 / STEPS
-        table = torch.cat([angle.sin(), angle.cos(), torch.zeros(STEPS, width - 2 * half)], dim=1)
+        angle = torch.arange(levels)[:, None] * frequency * 1000 / levels
+        table = torch.cat([angle.sin(), angle.cos(), torch.zeros(levels, width - 2 * half)], dim=1)
         self.register_buffer("table", table, persistent=False)
         self.time = nn.Sequential(nn.Linear(width, width), nn.SiLU(), nn.Linear(width, width))
         self.label: nn.Module | None = None

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from model.denoisers.conditioning import Condition, Kind
 
 
+LEVELS = 50  # as model.diffusion.STEPS, which only torch can be asked for
+
+
 @dataclass(frozen=True)
 class Design:
     """What a denoiser needs of the representation, and how its network is made.
@@ -24,8 +27,9 @@ class Design:
     Attributes:
         components: of the linear latent; 0 for frames.
         whitening: see :meth:`model.representation.Representation.fit`.
+        levels: of noise.
         network: ``(shape of one sample, number of classes) -> torch module`` with ``forward(x, t, y)``:
-            x (N, *shape) noisy, t (N,) in 0..STEPS-1, y as :class:`model.denoisers.conditioning.Condition` takes it
+            x (N, *shape) noisy, t (N,) in 0..levels-1, y as :class:`model.denoisers.conditioning.Condition` takes it
             -> clean x.
         condition: what the network is told.
         sentences: what reads them to it, where it is told text.
@@ -33,14 +37,19 @@ class Design:
 
     components: int
     whitening: float
+    levels: int
     network: "Callable[[tuple[int, ...], int], nn.Module]"
     condition: "Kind" = "class"
     sentences: Sentences | None = None
 
 
-class ConditionOptions(Options):
-    """What a network is told of a sample. Defaults are left out of what is stored: they came later than the models."""
+class DenoiserOptions(Options):
+    """What all denoisers can be told. Defaults are left out of what is stored: they came later than the models."""
 
+    levels: int = Field(
+        LEVELS, ge=2, le=10_000, exclude_if=lambda levels: levels == LEVELS, title="Noise levels",
+        description="From almost clean to almost noise; the papers train with 1000.",
+    )  # fmt: skip
     condition: Literal["class", "text", "none"] = Field(
         "class", title="Condition", exclude_if=lambda kind: kind == "class",
         description="What the model is told: the class; a caption of the data, read by a frozen sentence encoder; or "
@@ -64,7 +73,7 @@ class ConditionOptions(Options):
         return sentences(self.encoder, self.path) if self.condition == "text" else None
 
 
-class LatentMlpOptions(ConditionOptions):
+class LatentMlpOptions(DenoiserOptions):
     components: int = Field(
         128, ge=8, le=2048, title="Components", description="Principal components of a window that are modelled."
     )
@@ -75,17 +84,20 @@ class LatentMlpOptions(ConditionOptions):
     layers: int = Field(4, ge=1, le=32, title="Layers")
 
 
-class TransformerOptions(ConditionOptions):
+class TransformerOptions(DenoiserOptions):
     width: int = Field(128, ge=16, le=2048, title="Width")
     layers: int = Field(4, ge=1, le=32, title="Layers")
     heads: int = Field(4, ge=1, le=32, title="Heads", description="Must divide the width.")
     patch: int = Field(4, ge=1, le=40, title="Frames per token", description="Must divide the window's 40 frames.")
+    dropout: float = Field(
+        0.0, ge=0, lt=1, exclude_if=lambda share: share == 0, title="Dropout", description="While training; MDM: 0.1."
+    )
 
 
-def _condition(options: ConditionOptions, reader: Sentences | None, classes: int, width: int) -> "Condition":
+def _condition(options: DenoiserOptions, reader: Sentences | None, classes: int, width: int) -> "Condition":
     from model.denoisers.conditioning import Condition
 
-    return Condition(reader.width if reader else classes, width, options.condition)
+    return Condition(reader.width if reader else classes, width, options.condition, options.levels)
 
 
 def _latent_mlp(options: LatentMlpOptions) -> Design:
@@ -97,7 +109,7 @@ def _latent_mlp(options: LatentMlpOptions) -> Design:
         condition = _condition(options, reader, classes, options.width)
         return LatentMlp(shape[0], condition, options.width, options.layers)
 
-    return Design(options.components, options.whitening, network, options.condition, reader)
+    return Design(options.components, options.whitening, options.levels, network, options.condition, reader)
 
 
 def _transformer(options: TransformerOptions) -> Design:
@@ -119,9 +131,11 @@ def _transformer(options: TransformerOptions) -> Design:
                 "model.options.patch",
             )
         condition = _condition(options, reader, classes, options.width)
-        return MotionTransformer(shape, condition, options.width, options.layers, options.heads, options.patch)
+        return MotionTransformer(
+            shape, condition, options.width, options.layers, options.heads, options.patch, options.dropout
+        )
 
-    return Design(0, 0.0, network, options.condition, reader)
+    return Design(0, 0.0, options.levels, network, options.condition, reader)
 
 
 MODELS: dict[str, Part] = {
@@ -133,7 +147,8 @@ MODELS: dict[str, Part] = {
     ),
     "transformer": Part(
         "Motion transformer",
-        "Transformer encoder on frames, after MDM (Tevet et al. 2023): for a GPU and paper-sized runs.",
+        "Transformer encoder on frames, for a GPU and paper-sized runs; as large as MDM (Tevet et al. 2023) with width "
+        "512, 8 layers, 4 heads, 1 frame per token, dropout 0.1 and 1000 noise levels.",
         TransformerOptions,
         _transformer,
     ),

@@ -13,9 +13,9 @@ from torch.nn import functional as F
 from core.config import TrainingConfig
 from model.denoisers.conditioning import Condition
 from model.denoisers.latent_mlp import LatentMlp
-from model.diffusion import STEPS, add_noise, cosine_schedule, ddim, guided
-
-OnStep = Callable[[int, Tensor], None]
+from model.devices import Batch
+from model.diffusion import STEPS, OnStep, add_noise, cosine_schedule, guided
+from model.samplers import Solve
 
 
 @dataclass(frozen=True)
@@ -25,15 +25,17 @@ class Family:
     Attributes:
         network: ``(pixels, classes) -> module``.
         noise: ``pixels -> `` how many normal numbers an image is drawn from.
-        loss: ``(network, x (N, pixels), y (N,), training, source) -> `` mean loss of a batch.
-        draw: ``(network, noise (N, ...), y (N,), classes, guidance, steps, on_step) -> x (N, pixels)``.
+        chances: ``(shape of x, training, source) -> `` what chance decides of a batch: tensors of N rows.
+        loss: ``(network, x (N, pixels), y (N,), *chances) -> `` mean loss of a batch.
+        draw: ``(network, noise (N, ...), y (N,), classes, guidance, solve, on_step) -> x (N, pixels)``.
         steps: network calls of one drawing, for a sampler of so many steps.
     """
 
     network: Callable[[int, int], nn.Module]
     noise: Callable[[int], int]
-    loss: Callable[[nn.Module, Tensor, Tensor, TrainingConfig, torch.Generator], Tensor]
-    draw: Callable[[nn.Module, Tensor, Tensor, int, float, int, OnStep], Tensor]
+    chances: Callable[[tuple[int, int], TrainingConfig, torch.Generator], Batch]
+    loss: Callable[..., Tensor]
+    draw: Callable[[nn.Module, Tensor, Tensor, int, float, Solve, OnStep], Tensor]
     steps: Callable[[int], int]
 
 
@@ -68,27 +70,29 @@ class Vae(nn.Module):
 def vae(latent: int, width: int) -> Family:
     """Trained by the evidence lower bound with Bernoulli pixels; an image is the mean that the decoder gives."""
 
-    def loss(network: nn.Module, x: Tensor, y: Tensor, training: TrainingConfig, source: torch.Generator) -> Tensor:
-        assert isinstance(network, Vae)
+    def chances(shape: tuple[int, int], training: TrainingConfig, source: torch.Generator) -> Batch:
         del training
+        return (torch.randn((shape[0], latent), generator=source),)
+
+    def loss(network: nn.Module, x: Tensor, y: Tensor, noise: Tensor) -> Tensor:
+        assert isinstance(network, Vae)
         mean, log_variance = network.encode(x, y)
-        noise = torch.randn(mean.shape, generator=source).to(x.device)
         logits = network.decode(mean + torch.exp(0.5 * log_variance) * noise, y)
         pixels = F.binary_cross_entropy_with_logits(logits, x, reduction="none").sum(1)
         divergence = 0.5 * (mean**2 + log_variance.exp() - 1 - log_variance).sum(1)
         return (pixels + divergence).mean()
 
     def draw(
-        network: nn.Module, noise: Tensor, y: Tensor, classes: int, guidance: float, steps: int, on_step: OnStep
+        network: nn.Module, noise: Tensor, y: Tensor, classes: int, guidance: float, solve: Solve, on_step: OnStep
     ) -> Tensor:
         assert isinstance(network, Vae)
-        del classes, guidance, steps
+        del classes, guidance, solve
         x = network.decode(noise, y).sigmoid()
         on_step(1, x)
         return x
 
     return Family(
-        lambda pixels, classes: Vae(pixels, classes, latent, width), lambda _: latent, loss, draw, lambda _: 1
+        lambda pixels, classes: Vae(pixels, classes, latent, width), lambda _: latent, chances, loss, draw, lambda _: 1
     )
 
 
@@ -96,22 +100,24 @@ def diffusion(width: int, layers: int) -> Family:
     """Denoising diffusion of whole images by a residual MLP, as in :mod:`model.diffusion`."""
     schedule = cosine_schedule()
 
-    def loss(network: nn.Module, x: Tensor, y: Tensor, training: TrainingConfig, source: torch.Generator) -> Tensor:
-        t = torch.randint(0, STEPS, (len(x),), generator=source)
-        dropped = torch.rand(len(x), generator=source) < training.label_dropout
-        noise = torch.randn(x.shape, generator=source).to(x.device)
-        x0, t = 2 * x - 1, t.to(x.device)
+    def chances(shape: tuple[int, int], training: TrainingConfig, source: torch.Generator) -> Batch:
+        t = torch.randint(0, STEPS, shape[:1], generator=source)
+        dropped = torch.rand(shape[0], generator=source) < training.label_dropout
+        return t, dropped, torch.randn(shape, generator=source)
+
+    def loss(network: nn.Module, x: Tensor, y: Tensor, t: Tensor, dropped: Tensor, noise: Tensor) -> Tensor:
+        x0 = 2 * x - 1
         noisy = add_noise(x0, noise, t, schedule.to(x.device))
         no_class = int(network.condition.label.num_embeddings) - 1  # type: ignore[union-attr, arg-type]
-        return F.mse_loss(network(noisy, t, y.masked_fill(dropped.to(y.device), no_class)), x0)
+        return F.mse_loss(network(noisy, t, y.masked_fill(dropped, no_class)), x0)
 
     def draw(
-        network: nn.Module, noise: Tensor, y: Tensor, classes: int, guidance: float, steps: int, on_step: OnStep
+        network: nn.Module, noise: Tensor, y: Tensor, classes: int, guidance: float, solve: Solve, on_step: OnStep
     ) -> Tensor:
-        x = ddim(guided(network, guidance, classes), noise, y, schedule.to(noise.device), steps, on_step)
+        x = solve(guided(network, guidance, classes), noise, y, schedule.to(noise.device), on_step)
         return ((x + 1) / 2).clamp(0, 1)
 
     return Family(
-        lambda pixels, classes: LatentMlp(pixels, Condition(classes, width), width, layers),
-        lambda pixels: pixels, loss, draw, lambda steps: min(steps, STEPS),
+        lambda pixels, classes: LatentMlp(pixels, Condition(classes, width), width, layers), lambda pixels: pixels,
+        chances, loss, draw, lambda steps: min(steps, STEPS),
     )  # fmt: skip

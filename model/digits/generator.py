@@ -16,8 +16,10 @@ from core.draws import Draws
 from core.errors import InvalidConfig
 from core.protocols import Labels, Tick, silent
 from core.records import Item
+from model.devices import Batch, ahead, own_chance, pick_device
 from model.digits.families import Family
-from model.learning import below, learn, load_weights, pick_device, weights_of
+from model.learning import below, learn, load_weights, weights_of
+from model.samplers import solver
 
 SAMPLE_CHUNK = 1024
 
@@ -61,12 +63,16 @@ class DigitsGenerator:
         options, source = self._training, torch.Generator().manual_seed(seed)
         pick = _picker(len(x), samples.weight, options.batch_size, source)
 
-        def loss_of_batch() -> Tensor:
-            rows = pick().to(self._device)
-            return self._family.loss(network, x[rows], y[rows], options, source)
+        def draw() -> Batch:
+            rows = pick()
+            return (rows, *self._family.chances((len(rows), self._pixels), options, source))
 
-        report = learn(
-            network, loss_of_batch, steps=steps, fresh=fresh, tick=tick, average=average, ema_decay=options.ema_decay,
+        def loss_of(rows: Tensor, *chances: Tensor) -> Tensor:
+            return self._family.loss(network, x[rows], y[rows], *chances)
+
+        learned = learn(
+            network, ahead(draw, self._device), loss_of, steps=steps, fresh=fresh, tick=tick, options=options,
+            average=average, ema_decay=options.ema_decay,
             rate=options.learning_rate if fresh else options.fine_tune_learning_rate,
         )  # fmt: skip
         arrays = weights_of(average, "ema")
@@ -75,7 +81,7 @@ class DigitsGenerator:
             "shape": [self._pixels],
             "parameters": sum(p.numel() for p in network.parameters()),
         }
-        return Item(arrays, {"training": report, "model": model})
+        return Item(arrays, {"training": learned.training, "model": model}, learned.pace)
 
     @torch.no_grad()
     def sample(self, checkpoint: Item, labels: Labels, *, guidance: float, seed: int, tick: Tick = silent) -> Draws:
@@ -101,16 +107,14 @@ class DigitsGenerator:
                 tick(drawn / count, f"Drawing {count} images")
 
             y = torch.from_numpy(labels[rows]).to(self._device)
-            x = self._family.draw(
-                network, noise[rows].to(self._device), y, self._classes, guidance, self._sampling.steps, step
-            )
+            solve = solver(self._sampling, seed, first)
+            x = self._family.draw(network, noise[rows].to(self._device), y, self._classes, guidance, solve, step)
             found[0, rows] = x.cpu().numpy()
         return Draws(found, labels)
 
     def _network(self, seed: int) -> nn.Module:
         """A new network; its weights come from the seed and leave the global random state alone."""
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed)
+        with own_chance(seed, torch.device("cpu")):
             return self._family.network(self._pixels, self._classes).to(self._device)
 
 

@@ -18,7 +18,8 @@ from core.errors import InvalidConfig
 from core.protocols import Labels, Tick, silent
 from core.records import Item
 from core.seeds import uniform
-from model.learning import LastLoaded, below, learn, pick_device
+from model.devices import ahead, own_chance, pick_device
+from model.learning import LastLoaded, Learned, below, learn
 from model.text.decode import beam_search, sample
 from model.text.network import Plan, arrays_of, initial, logits_of, restored
 
@@ -62,14 +63,14 @@ class CausalGenerator:
         fresh = start is None or scratch
         options = self._training
         network = initial(self._plan, seed) if start is None or scratch else self._restored(start)
-        report = train(
+        learned = train(
             network.to(self.device), self._prompts(samples.labels[there]), samples.values[0, there],
-            steps=steps, batch=options.batch_size, fresh=fresh, seed=seed, tick=tick, device=self.device,
-            rate=options.learning_rate if fresh else options.fine_tune_learning_rate,
+            steps=steps, options=options, fresh=fresh, seed=seed, tick=tick, device=self.device,
         )  # fmt: skip
         arrays = {f"weights.{name}": values for name, values in arrays_of(network).items()}
         facts = {"parameters": sum(values.size for values in arrays.values()), "vocabulary": self._plan.vocabulary}
-        checkpoint = Item(arrays, {"training": report, "model": self._model.model_dump(mode="json") | facts})
+        model = self._model.model_dump(mode="json") | facts
+        checkpoint = Item(arrays, {"training": learned.training, "model": model}, learned.pace)
         self._loaded.put(checkpoint, network)
         return checkpoint
 
@@ -108,9 +109,9 @@ class CausalGenerator:
 
 def train(
     network: nn.Module, prompts: NDArray[np.int32], blocks: NDArray[np.int32], *,
-    steps: int, batch: int, rate: float, fresh: bool, seed: int, tick: Tick, device: torch.device,
-) -> dict[str, float]:  # fmt: skip
-    """Next-token cross-entropy of blocks (N, L) behind prompts (N, P), in place; the numbers to report.
+    steps: int, options: TrainingConfig, fresh: bool, seed: int, tick: Tick, device: torch.device,
+) -> Learned:  # fmt: skip
+    """Next-token cross-entropy of blocks (N, L) behind prompts (N, P), in place.
 
     A fresh network warms up and decays; one that goes on keeps its rate.
 
@@ -120,16 +121,16 @@ def train(
     tokens = torch.from_numpy(np.concatenate([prompts, blocks], axis=1).astype(np.int64)).to(device)
     rows = _Rows(len(tokens), seed)
 
-    def loss_of_batch() -> Tensor:
-        chosen = tokens[rows.next(min(batch, len(tokens))).to(device)]
+    def loss_of(chosen: Tensor) -> Tensor:
+        chosen = tokens[chosen]
         logits = logits_of(network, chosen, blocks.shape[1])
         return F.cross_entropy(logits.flatten(0, 1), chosen[:, prompts.shape[1] :].flatten())
 
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)  # dropout draws from the global state
+    with own_chance(seed, device):  # dropout draws from the global state
         return learn(
-            network, loss_of_batch, steps=steps, rate=rate, fresh=fresh, tick=tick, betas=(0.9, 0.98),
-            weight_decay=WEIGHT_DECAY, warm_up=WARM_UP_STEPS,
+            network, ahead(lambda: (rows.next(min(options.batch_size, len(tokens))),), device), loss_of, steps=steps,
+            rate=options.learning_rate if fresh else options.fine_tune_learning_rate, fresh=fresh, tick=tick,
+            options=options, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, warm_up=WARM_UP_STEPS,
         )  # fmt: skip
 
 

@@ -14,8 +14,8 @@ from core.motion import MotionBatch, canonicalize
 from core.records import Item
 from model.datasets.base import Dataset
 from model.denoisers import MODELS
+from model.devices import pick_device
 from model.generator import MotionGenerator
-from model.learning import pick_device
 
 SMALL: dict[str, dict[str, Any]] = {
     "latent-mlp": {"width": 64, "layers": 2, "components": 24},

@@ -11,7 +11,7 @@ from core.config import parse
 from core.errors import DataMissing, InvalidConfig
 from core.memory import MemoryMemo
 from model import sentences as module
-from model.denoisers.registry import ConditionOptions
+from model.denoisers.registry import DenoiserOptions
 from model.sentences import ENCODERS, Embeddings, Sentences, embed, sentences
 
 TEXTS = ("a person walks", "a person runs away", "walking")
@@ -19,7 +19,7 @@ TEXTS = ("a person walks", "a person runs away", "walking")
 
 def test_the_options_offer_every_encoder() -> None:
     for kind, entry in ENCODERS.items():
-        assert parse(ConditionOptions, {"encoder": kind}).encoder == kind
+        assert parse(DenoiserOptions, {"encoder": kind}).encoder == kind
         assert entry.title and entry.description.endswith(".")
 
 

@@ -290,14 +290,14 @@ def test_weights_that_are_not_finite_are_never_published(backend: Backend, monke
         def fit(self, samples: Numbers, *, start: Item | None, tick: Tick = silent, **training: Any) -> Item:
             network, step = torch.nn.Linear(1, 1), -1
 
-            def loss() -> torch.Tensor:
+            def loss(rows: torch.Tensor) -> torch.Tensor:
                 nonlocal step
                 step += 1
                 slope = float("nan") if start is not None and step == 7 else 1.0
-                found: torch.Tensor = (network(torch.ones(1, 1)) * slope).mean()
+                found: torch.Tensor = (network(rows) * slope).mean()
                 return found
 
-            learn(network, loss, steps=20, rate=0.01, fresh=False, tick=tick)
+            learn(network, lambda: (torch.ones(1, 1),), loss, steps=20, rate=0.01, fresh=False, tick=tick)
             return super().fit(samples, start=start, tick=tick, **training)
 
     class Domain(SlowDomain):
