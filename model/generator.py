@@ -140,6 +140,10 @@ class MotionGenerator:
         encoded = np.concatenate(parts) if parts else np.zeros((0, *loaded.representation.shape), np.float32)
         return loaded.representation.decode(encoded, self._skeleton, self._fps, labels)
 
+    def representation(self, checkpoint: Item) -> Representation:
+        """The frozen map that a checkpoint's network works in."""
+        return self._loaded.get(checkpoint, lambda: self._load(checkpoint)).representation
+
     def _draw(self, count: int, shape: torch.Size, source: torch.Generator) -> Batch:
         """Rows, noise levels, labels to drop, and noise of one batch; drawn on the CPU, the same on every device."""
         batch = self._training.batch_size
