@@ -144,7 +144,7 @@ def peak_share(
     a = torch.randn(PEAK_SIDE, PEAK_SIDE, device=x.device, dtype=torch.bfloat16)
     a @ a
     took = min(seconds(lambda: a @ a, x.device) for _ in range(10))
-    return round(counted.get_total_flops() * steps_per_s / (2 * PEAK_SIDE**3 / took), 4)
+    return round(float(counted.get_total_flops()) * steps_per_s / (2 * PEAK_SIDE**3 / took), 4)
 
 
 def config_of(options: argparse.Namespace) -> LoopConfig:
