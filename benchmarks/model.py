@@ -1,16 +1,17 @@
-"""Speed of the motion model against a plain textbook version of itself, in the same run.
+"""Speed and quality of the motion model against a plain textbook version of itself, in the same run.
 
-    python -m benchmarks.model [--json] [--steps 60] [--samples 300]
+    python -m benchmarks.model [--json] [--model latent-mlp|transformer] [--size default|mdm] [--cmu PATH]
 
-Same network, batch and schedule on both sides. Textbook training: torch's default optimizer, an EMA over named
-parameters in Python. Textbook sampling: ancestral DDPM with all 50 steps, guided by two passes. Textbook decoding: one
-window at a time through core.rotations. Ratios are the result; absolute numbers belong to the machine. One thread.
+Same network, data, batch, learning rates and number of training steps on both sides; the reference
+(benchmarks/_plainmodel.py) is fp32 with explicit softmax and samples by 1000-step DDPM with two passes. Ratios are the
+result; absolute numbers belong to the machine. On a CPU one thread, and processor time, which others on the machine
+disturb less; on a GPU wall time, and the share of the matrix product's measured peak that training reaches.
 """
 
 import argparse
-import copy
 import json
 import os
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -20,131 +21,177 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
 
 import numpy as np  # noqa: E402  (the number of threads is read at import)
 import torch  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from core import rotations as R  # noqa: E402
-from core.config import LoopConfig  # noqa: E402
+from benchmarks import _plainmodel as plain  # noqa: E402
+from core.config import LoopConfig, with_changes  # noqa: E402
+from core.errors import LoopscopeError  # noqa: E402
 from core.memory import MemoryMemo  # noqa: E402
 from core.motion import MotionBatch  # noqa: E402
+from core.protocols import Evaluator  # noqa: E402
 from core.records import Item  # noqa: E402
-from model.diffusion import STEPS, add_noise, cosine_schedule  # noqa: E402
+from model.denoisers import MODELS  # noqa: E402
+from model.devices import forget_peak, peak_memory_mb, pick_device  # noqa: E402
 from model.domains import build_motion  # noqa: E402
 from model.generator import MotionGenerator  # noqa: E402
-from model.representation import Representation  # noqa: E402
 
-Network = torch.nn.Module
-
-
-def seconds(work: Callable[[], object], repeats: int = 3) -> float:
-    """CPU seconds of the fastest of a few runs."""
-    best = float("inf")
-    for _ in range(repeats):
-        began = time.process_time()
-        work()
-        best = min(best, time.process_time() - began)
-    return best
+ROUNDS = 3
+PEAK_SIDE = 4096  # of the square matrices whose product is the peak
+SIZES: dict[str, dict[str, dict[str, Any]]] = {
+    "default": {kind: {} for kind in MODELS},
+    "mdm": {"transformer": {"width": 512, "layers": 8, "heads": 4, "patch": 1, "dropout": 0.1}},
+}
+"""Options of each model by size; MDM as in Tevet et al. 2023."""
 
 
-def textbook_training(network: Network, x: torch.Tensor, y: torch.Tensor, classes: int, steps: int, batch: int) -> None:
-    average = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=5e-4, foreach=False)
-    abar = cosine_schedule()
-    for _ in range(steps):
-        rows = torch.randint(0, len(x), (batch,))
-        t = torch.randint(0, STEPS, (batch,))
-        labels = torch.where(torch.rand(batch) < 0.1, torch.tensor(classes), y[rows])
-        loss = torch.nn.functional.mse_loss(
-            network(add_noise(x[rows], torch.randn(x[rows].shape), t, abar), t, labels), x[rows]
-        )
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            for (_, follower), (_, weight) in zip(average.named_parameters(), network.named_parameters(), strict=True):
-                follower.copy_(0.98 * follower + 0.02 * weight)
+def seconds(work: Callable[[], object], device: torch.device) -> float:
+    """Processor time on a CPU, wall time with the work finished on a GPU."""
+    on_gpu = device.type == "cuda"
+    clock = time.perf_counter if on_gpu else time.process_time
+    began = clock()
+    work()
+    if on_gpu:
+        torch.cuda.synchronize(device)
+    return clock() - began
 
 
-@torch.no_grad()
-def textbook_sampling(
-    network: Network, shape: tuple[int, ...], y: torch.Tensor, classes: int, guidance: float
-) -> torch.Tensor:
-    """Ancestral sampling from q(x_s | x_t, x_0) (Ho et al. 2020, eq. 7)."""
-    abar = torch.cat([torch.ones(1), cosine_schedule()])
-    x = torch.randn(len(y), *shape)
-    for level in range(STEPS, 0, -1):
-        t = torch.full((len(y),), level - 1)
-        unconditional = network(x, t, torch.full_like(y, classes))
-        x0 = unconditional + guidance * (network(x, t, y) - unconditional)
-        alpha, before = abar[level] / abar[level - 1], abar[level - 1]
-        mean = (before.sqrt() * (1 - alpha) * x0 + alpha.sqrt() * (1 - before) * x) / (1 - abar[level])
-        x = mean + ((1 - before) / (1 - abar[level]) * (1 - alpha)).sqrt() * torch.randn(x.shape)
-    return x
+def in_turn(device: torch.device, *works: Callable[[], object]) -> list[float]:
+    """Seconds of each work, the fastest of a few rounds in which they take turns."""
+    rounds = [[seconds(work, device) for work in works] for _ in range(ROUNDS)]
+    return [min(times) for times in zip(*rounds, strict=True)]
 
 
-def textbook_decoding(representation: Representation, encoded: np.ndarray) -> None:
-    for row in encoded:
-        flat = (row * representation.spread) @ representation.basis + representation.center
-        values = flat.reshape(representation.frames, -1) * representation.scale + representation.mean
-        for joint in range(1 + len(representation.joints)):
-            R.sixd_to_unitquat(values[:, 3 + 6 * joint : 9 + 6 * joint])
+def drawings(
+    judge: Evaluator, device: torch.device, draw: Callable[[int], MotionBatch]
+) -> tuple[float, dict[str, float]]:
+    """Seconds of the fastest of a few drawings, and the means of what they measure: one FID alone may be 1 off."""
+    drawn: list[MotionBatch] = []
+    fastest = min(seconds(lambda: drawn.append(draw(len(drawn))), device) for _ in range(ROUNDS))
+    measured = [judge.measure(samples) for samples in drawn]
+    return fastest, {name: float(np.mean([m[name] for m in measured])) for name in ("fid", "multimodality")}
 
 
-def measure(steps: int, samples: int) -> dict[str, Any]:
-    torch.set_num_threads(1)
-    config = LoopConfig()
-    domain = build_motion(config, MemoryMemo(), "cpu")
-    real: MotionBatch = domain.real(config.n)
-    generator = domain.generator()
+def measure(
+    config: LoopConfig, device: torch.device, *, timed_steps: int, samples: int, memo: MemoryMemo | None = None
+) -> dict[str, Any]:
+    """The document of ``--json``, and ``flops_share`` of the measured peak (None on a CPU)."""
+    domain = build_motion(config, memo or MemoryMemo(), device.type)
+    judge, floor = domain.evaluator(), domain.evaluator().floor(samples)
+    generator, real = domain.generator(), domain.real(config.n)
     assert isinstance(generator, MotionGenerator)
-    classes, batch = len(domain.class_names), config.training.batch_size
-    checkpoint: Item = generator.fit(real, start=None, scratch=False, steps=1, seed=0)
-    loaded = generator._load(checkpoint)
-    representation, network = loaded.representation, copy.deepcopy(loaded.network)
-    x, y = torch.from_numpy(representation.encode(real)), torch.from_numpy(real.labels)
+    classes, options, guidance = len(domain.class_names), config.training, config.sampling.guidance_evaluation
     labels = np.arange(samples) % classes
-    drawn = generator.sample(checkpoint, labels, guidance=2.5, seed=0)
-    encoded = representation.encode(drawn)
-    pairs = {
-        "training, steps": (
-            steps,
-            lambda: generator.fit(real, start=checkpoint, scratch=False, steps=steps, seed=1),
-            lambda: textbook_training(network, x, y, classes, steps, batch),
-        ),
-        "sampling, windows": (
-            samples,
-            lambda: generator.sample(checkpoint, labels, guidance=2.5, seed=0),
-            lambda: textbook_sampling(network, representation.shape, torch.from_numpy(labels), classes, 2.5),
-        ),
-        "decoding, windows": (
-            samples,
-            lambda: representation.decode(encoded, real.skeleton, real.fps, labels),
-            lambda: textbook_decoding(representation, encoded),
-        ),
+
+    forget_peak(device)
+    checkpoint: Item = generator.fit(real, start=None, scratch=False, steps=options.initial_steps, seed=0)
+    generator.sample(checkpoint, labels, guidance=guidance, seed=0)
+    peak_mb = peak_memory_mb(device)
+
+    representation = generator.representation(checkpoint)
+    x, y = torch.from_numpy(representation.encode(real)).to(device), torch.from_numpy(real.labels).to(device)
+    wanted = torch.from_numpy(labels).to(device)
+
+    def fresh_reference() -> torch.nn.Module:
+        design = MODELS[config.model.kind]
+        chosen = design.options.model_validate({**config.model.options, "levels": plain.LEVELS})
+        torch.manual_seed(0)
+        network: torch.nn.Module = design.build(chosen).network(representation.shape, classes).to(device)
+        return network
+
+    def decoded(encoded: torch.Tensor) -> MotionBatch:
+        return representation.decode(encoded.cpu().numpy(), real.skeleton, real.fps, labels)
+
+    reference = plain.train(fresh_reference(), x, y, classes, options.initial_steps, options)
+    of_training, of_textbook_training = in_turn(
+        device,
+        lambda: generator.fit(real, start=checkpoint, scratch=True, steps=timed_steps, seed=1),
+        lambda: plain.train(fresh_reference(), x, y, classes, timed_steps, options),
+    )
+    of_sampling, ours = drawings(
+        judge, device, lambda seed: generator.sample(checkpoint, labels, guidance=guidance, seed=seed)
+    )
+    of_textbook_sampling, theirs = drawings(
+        judge, device,
+        lambda seed: decoded(plain.sample(reference, representation.shape, wanted, classes, guidance, seed)),
+    )  # fmt: skip
+    return {
+        "device": torch.cuda.get_device_name(device)
+        if device.type == "cuda"
+        else f"cpu, {torch.get_num_threads()} thread",
+        "train_steps_per_s": round(timed_steps / of_training, 2),
+        "train_ratio": round(of_textbook_training / of_training, 2),
+        "motions_per_s": round(samples / of_sampling, 1),
+        "sample_ratio": round(of_textbook_sampling / of_sampling, 1),
+        "fid": round(ours["fid"], 3),
+        "fid_reference": round(theirs["fid"], 3),
+        "fid_floor": round(float(np.mean(floor["fid"])), 3),
+        "multimodality": round(ours["multimodality"], 3),
+        "multimodality_real": round(float(np.mean(floor["multimodality"])), 3),
+        "peak_memory_mb": round(peak_mb, 1),
+        "flops_share": peak_share(reference, x, y, options.batch_size, timed_steps / of_training),
     }
-    found = {}
-    for name, (count, ours, textbook) in pairs.items():
-        a, b = seconds(ours), seconds(textbook)
-        found[name] = {
-            "per_cpu_s": round(count / a, 1),
-            "textbook_per_cpu_s": round(count / b, 1),
-            "ratio": round(b / a, 2),
-        }
-    return found
+
+
+def peak_share(
+    network: torch.nn.Module, x: torch.Tensor, y: torch.Tensor, batch: int, steps_per_s: float
+) -> float | None:
+    """Share of the device's measured bf16 matrix product that training at this pace does; None on a CPU."""
+    if x.device.type != "cuda":
+        return None
+    rows = torch.arange(batch, device=x.device) % len(x)
+    with FlopCounterMode(display=False) as counted:
+        network.train()(x[rows], torch.zeros_like(rows), y[rows]).square().mean().backward()
+    a = torch.randn(PEAK_SIDE, PEAK_SIDE, device=x.device, dtype=torch.bfloat16)
+    a @ a
+    took = min(seconds(lambda: a @ a, x.device) for _ in range(10))
+    return round(float(counted.get_total_flops()) * steps_per_s / (2 * PEAK_SIDE**3 / took), 4)
+
+
+def config_of(options: argparse.Namespace) -> LoopConfig:
+    """What is trained: generation 0 of the default data set, or of a folder with the CMU layout."""
+    changes: dict[str, Any] = {
+        "n": options.n, "training.initial_steps": options.steps, "sampling.solver": options.solver,
+        "sampling.steps": options.sampler_steps, "sampling.guidance_evaluation": options.guidance,
+        "model": {"kind": options.model, "options": SIZES[options.size][options.model]},
+    }  # fmt: skip
+    if options.cmu:
+        changes["data"] = {"kind": "npz", "options": {"path": options.cmu}}
+    return with_changes(LoopConfig(), changes)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--steps", type=int, default=60)
+    parser.add_argument("--model", choices=list(MODELS), default="latent-mlp")
+    parser.add_argument("--size", choices=list(SIZES), default="default", help="mdm: 8 layers, 512 wide, 4 heads")
+    parser.add_argument("--device", choices=["auto", "cpu", "cuda"], default="auto")
+    parser.add_argument("--cmu", default="", help="folder with clips.npz and index.csv, instead of the built-in clips")
+    parser.add_argument("--n", type=int, default=256, help="real training windows")
+    parser.add_argument("--steps", type=int, default=1000, help="training steps before quality is compared")
+    parser.add_argument("--timed-steps", type=int, default=200, help="training steps that are timed")
     parser.add_argument("--samples", type=int, default=300)
+    parser.add_argument("--guidance", type=float, default=LoopConfig().sampling.guidance_evaluation)
+    parser.add_argument("--solver", choices=["ddim", "ddpm", "dpm-solver++"], default="ddim")
+    parser.add_argument("--sampler-steps", type=int, default=10)
     options = parser.parse_args()
-    found = measure(options.steps, options.samples)
+    if options.model not in SIZES[options.size]:
+        parser.error(f"the {options.model} has no size {options.size}")
+    if min(options.steps, options.timed_steps) < 1 or options.samples < 16:
+        parser.error("at least 1 step and 16 samples are needed")
+    torch.set_num_threads(1)
+    try:
+        device = pick_device(options.device)
+        found = measure(config_of(options), device, timed_steps=options.timed_steps, samples=options.samples)
+    except LoopscopeError as error:
+        sys.exit(f"model: {error}")
+    share = found.pop("flops_share")
     if options.json:
         print(json.dumps(found))
         return
-    print(f"{'':20}{'per CPU s':>12}{'textbook':>12}{'ratio':>8}")
-    for name, row in found.items():
-        print(f"{name:20}{row['per_cpu_s']:>12}{row['textbook_per_cpu_s']:>12}{row['ratio']:>8}")
+    for name, value in found.items():
+        print(f"{name:20}{value}")
+    if share is not None:
+        print(f"{'share of peak':20}{100 * share:.1f} %")
 
 
 if __name__ == "__main__":

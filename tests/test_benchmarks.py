@@ -1,4 +1,4 @@
-"""The physics benchmark's document has its agreed form; what it says is measured by running it, not here."""
+"""The benchmarks' documents have their agreed form; what they say is measured by running them, not here."""
 
 import json
 import math
@@ -8,15 +8,24 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks import _clips as clips
+from benchmarks import model as benchmarked
 from benchmarks import physics
 from benchmarks._tables import print_tables
+from core.config import LoopConfig, with_changes
 from core.motion import Motion
 from corrector.minimal import Unchanged
 
 ROOT = Path(__file__).resolve().parents[1]
 KEYS = {"deepmimic", "cmu_test", "perturbed", "real_moved_mm", "idempotence_mm", "deterministic", "audit", "scaling"}
+
+
+MODEL_KEYS = {
+    "device", "train_steps_per_s", "train_ratio", "motions_per_s", "sample_ratio", "fid", "fid_reference", "fid_floor",
+    "multimodality", "multimodality_real", "peak_memory_mb",
+}  # fmt: skip
 
 
 def silent(words: str) -> None:
@@ -51,6 +60,21 @@ def test_the_document_has_its_form(quick_evaluator: None, capsys: pytest.Capture
     json.dumps(physics.finite(found), allow_nan=False)
     print_tables(physics.finite(found))
     assert "DeepMimic clips" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["latent-mlp", "transformer"])
+def test_the_models_document_has_its_form(kind: str, quick_evaluator: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks._plainmodel.LEVELS", 5)
+    monkeypatch.setattr("benchmarks.model.ROUNDS", 1)
+    small = {"width": 32, "layers": 1, **({"heads": 2} if kind == "transformer" else {"components": 16})}
+    config = with_changes(
+        LoopConfig(), {"n": 30, "model": {"kind": kind, "options": small}, "training.initial_steps": 2}
+    )
+    found = benchmarked.measure(config, torch.device("cpu"), timed_steps=2, samples=16)
+    assert found.pop("flops_share") is None  # of a GPU only
+    assert set(found) == MODEL_KEYS
+    assert found["device"].startswith("cpu")
+    assert all(math.isfinite(value) and value > 0 for name, value in found.items() if name != "device")
 
 
 def test_a_corrector_that_does_nothing_has_no_error() -> None:
