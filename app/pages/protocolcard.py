@@ -28,7 +28,7 @@ def choices_form(buttons: str) -> str:
     fields = ProtocolChoices.model_fields
     data = {kind: part.title for kind, part in parts.catalogue("motion")["data"].items()}
     boxes = _select("data", "Data set", data)
-    boxes += _box("place", "Its path or name", "", "where the data set needs one")
+    boxes += _box("place", "Its path or name", "", "if it needs one")
     boxes += "".join(_box(name, str(fields[name].title), value, HELP[name]) for name, value in TYPED.items())
     boxes += _select("scale", "Scale", {one: SCALES[one] for one in get_args(Scale)})
     boxes += _select("model", "Model", {one: MODELS[one] for one in get_args(Kind)})

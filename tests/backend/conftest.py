@@ -18,7 +18,8 @@ from backend.settings import Settings, read_settings
 from tests.backend.toys import registries
 
 POSTGRES_USERS = ("postgres", "root")
-REDIS_DATABASE = 14
+REDIS_DATABASE = 14 - int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw")) % 14
+"""One for each process that runs tests."""
 
 BackendFactory = Callable[..., Backend]
 
