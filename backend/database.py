@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from weakref import WeakSet
 
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError
@@ -68,6 +69,8 @@ def open_database(url: str) -> Database:
         engine = create_engine(parsed, connect_args={"timeout": BUSY_TIMEOUT_MS / 1000})
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
+        event.listen(engine, "after_cursor_execute", _remember_cursor)
+        event.listen(engine, "reset", _close_cursors)
     else:
         raise InvalidConfig(f"The database {backend!r} is not supported.", _CHOICES)
     writing = engine.execution_options(loopscope_write=True)
@@ -75,6 +78,7 @@ def open_database(url: str) -> Database:
     return Database(engine, writing, *sessions)
 
 
+_CURSORS = "loopscope_cursors"  # of the statements since a connection left the pool, in its info
 _CHOICES = "Give a postgresql:// or sqlite:/// URL, or leave it empty."
 
 
@@ -100,3 +104,17 @@ def _prepare_postgres(connection: Any, record: object) -> None:
 def _begin_sqlite(connection: Connection) -> None:
     write = connection.get_execution_options().get("loopscope_write", False)
     connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+
+def _remember_cursor(connection: Connection, cursor: Any, *rest: object) -> None:
+    del rest
+    connection.info.setdefault(_CURSORS, WeakSet()).add(cursor)
+
+
+def _close_cursors(connection: object, record: Any, state: object) -> None:
+    """On the way back to the pool. A SELECT that is half read keeps its snapshot, even after ROLLBACK, for as long as
+    anything refers to it (a traceback, a cycle); the next BEGIN IMMEDIATE of that connection then fails at once with
+    SQLITE_BUSY_SNAPSHOT, whatever the timeout, if somebody else has written meanwhile."""
+    del connection, state
+    for cursor in record.info.pop(_CURSORS, ()) if record is not None else ():
+        cursor.close()

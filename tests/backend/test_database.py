@@ -79,6 +79,22 @@ def test_writers_that_read_first_wait_for_one_another(make_backend: Any) -> None
         assert session.get_one(Counter, "x").value == 20
 
 
+def test_a_result_left_half_read_holds_up_no_writer(make_backend: Any) -> None:
+    """SQLite keeps the snapshot of a half-read SELECT beyond ROLLBACK; the pool's next writer could not begin on it."""
+    one, other = make_backend(), make_backend()
+    with one.database.write() as session:
+        session.add_all(Counter(name=str(number), value=number) for number in range(500))
+    with one.database.read() as session:
+        rows = iter(session.scalars(select(Counter)).yield_per(10))
+        first = next(rows)  # and no more, while somebody still holds on to the rest
+    for backend in (other, one):
+        with backend.database.write() as session:
+            session.get_one(Counter, "0").value += 1
+    with one.database.read() as session:
+        assert session.get_one(Counter, "0").value == first.value + 2
+    del rows
+
+
 def test_readers_do_not_wait_for_a_writer(make_backend: Any) -> None:
     one, other = make_backend(), make_backend()
     with one.database.write() as session:

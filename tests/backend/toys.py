@@ -8,8 +8,11 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from backend.parts import build_run, check
 from core.config import EvaluationConfig, LoopConfig, Options, PartConfig, TrainingConfig, parse
 from core.errors import TrainingDiverged
+from core.loop import run_loop
+from core.memory import MemoryMemo, MemoryShelf
 from core.policies import NoOptions
 from core.protocols import Corrections, DomainPart, Memo, Metric, Part, Tick, silent
 from core.records import Item
@@ -112,3 +115,18 @@ def toy_config(
         training=TrainingConfig(initial_steps=steps, steps=steps),
         evaluation=EvaluationConfig(samples=16, panel=4, panel_corrector=PartConfig(kind="clip")),
     )  # fmt: skip
+
+
+def in_process(config: LoopConfig) -> list[tuple[int, dict[str, float], dict[str, int]]]:
+    """Index, metrics and counts of every generation of a loop of toys that one process runs, and nobody disturbs.
+
+    It does not pause: that changes no number, and what is compared with it has paused already.
+    """
+    swift = config.model_copy(update={"model": _swift(config.model), "corrector": _swift(config.corrector)})
+    run = build_run(check(swift), shelf=MemoryShelf(), memo=MemoryMemo())
+    return [(r.index, dict(r.metrics), dict(r.counts)) for r in run_loop(run)]
+
+
+def _swift(part: PartConfig) -> PartConfig:
+    options = {name: value for name, value in part.options.items() if name != "pause_s"}
+    return part.model_copy(update={"options": options})

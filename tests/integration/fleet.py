@@ -14,17 +14,14 @@ from sqlalchemy import select
 
 from backend.client import Client, Unreachable
 from backend.context import Backend, open_backend
-from backend.parts import build_run, check
 from backend.queue import ListQueue
 from backend.s3blobs import S3Blobs
 from backend.settings import Settings
 from backend.tables import Stage
 from backend.views import LoopView
 from core.config import LoopConfig
-from core.loop import run_loop
-from core.memory import MemoryMemo, MemoryShelf
 from tests.backend.buckets import Service
-from tests.backend.toys import toy_config
+from tests.backend.toys import in_process, toy_config
 from tests.integration.programs import TOY_SERVER, Programs, free_port, wait_until
 
 KEYS = {
@@ -75,8 +72,7 @@ class Fleet:
         """Wait until a loop is done, and compare it with one process."""
         self.wait_for(loop_id, lambda view: view.state == "done", patience_s)
         found = [(g.index, g.metrics, g.counts) for g in self.client.generations(loop_id)]
-        run = build_run(check(config), shelf=MemoryShelf(), memo=MemoryMemo())
-        assert found == [(r.index, dict(r.metrics), dict(r.counts)) for r in run_loop(run)]
+        assert found == in_process(config)
 
     def stages(self, *loop_ids: str) -> list[Stage]:
         with self.backend.database.read() as session:

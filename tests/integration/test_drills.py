@@ -18,16 +18,13 @@ import pytest
 
 from backend import loops
 from backend.context import Backend, open_backend
-from backend.parts import build_run, check
 from backend.processes import Supervisor
 from backend.quotas import OverQuota
 from backend.settings import Settings
 from backend.views import LoopView
 from core.config import LoopConfig
 from core.errors import Conflict
-from core.loop import run_loop
-from core.memory import MemoryMemo, MemoryShelf
-from tests.backend.toys import registries, toy_config
+from tests.backend.toys import in_process, registries, toy_config
 from tests.integration.programs import TOY_WORKER, Programs, free_port, wait_until
 from tests.integration.proxy import Proxy
 
@@ -69,8 +66,7 @@ class Site:
         """Wait until a loop is done; it has the numbers of one process."""
         self.wait_for(loop_id, lambda view: view.state == "done")
         found = [(g.index, g.metrics, g.counts) for g in loops.generations(self.backend, loop_id)]
-        run = build_run(check(config), shelf=MemoryShelf(), memo=MemoryMemo())
-        assert found == [(r.index, dict(r.metrics), dict(r.counts)) for r in run_loop(run)]
+        assert found == in_process(config)
 
     def kinds(self, loop_id: str) -> set[str]:
         return {event.kind for event in loops.events(self.backend, loop_id)}

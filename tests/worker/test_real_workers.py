@@ -13,15 +13,11 @@ from sqlalchemy import select
 
 from backend import loops
 from backend.context import Backend, open_backend
-from backend.parts import build_run, check
 from backend.processes import GRACE_S, AlreadyRunning, Supervisor, embedded
 from backend.settings import Settings
 from backend.tables import Stage
 from backend.views import LoopView
-from core.config import LoopConfig
-from core.loop import run_loop
-from core.memory import MemoryMemo, MemoryShelf
-from tests.backend.toys import toy_config
+from tests.backend.toys import in_process, toy_config
 
 pytestmark = [pytest.mark.slow, pytest.mark.e2e]
 
@@ -66,11 +62,6 @@ def ended(view: LoopView) -> bool:
 
 def numbers(backend: Backend, loop_id: str) -> list[tuple[int, dict[str, float], dict[str, int]]]:
     return [(g.index, g.metrics, g.counts) for g in loops.generations(backend, loop_id)]
-
-
-def in_process(config: LoopConfig) -> list[tuple[int, dict[str, float], dict[str, int]]]:
-    run = build_run(check(config), shelf=MemoryShelf(), memo=MemoryMemo())
-    return [(r.index, dict(r.metrics), dict(r.counts)) for r in run_loop(run)]
 
 
 def pid_of(supervisor: Supervisor, name: str) -> int:
