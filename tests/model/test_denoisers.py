@@ -9,6 +9,7 @@ import torch
 from core.config import parse
 from core.errors import InvalidConfig
 from model.denoisers import MODELS
+from model.denoisers.conditioning import Condition
 from model.denoisers.registry import Design
 from model.denoisers.transformer import MotionTransformer
 from model.diffusion import STEPS
@@ -64,10 +65,14 @@ def test_a_thousand_noise_levels_are_an_option(kind: str) -> None:
     assert part.build(plain).levels == STEPS
 
 
+def small_transformer(layers: int = 2, dropout: float = 0.0) -> MotionTransformer:
+    torch.manual_seed(0)
+    return MotionTransformer((24, 6), Condition(5, 16), 16, layers, heads=2, patch=4, dropout=dropout)
+
+
 @pytest.fixture
 def transformer() -> MotionTransformer:
-    torch.manual_seed(0)
-    return MotionTransformer((24, 6), 5, width=16, layers=2, heads=2, patch=4).eval()
+    return small_transformer().eval()
 
 
 def test_what_pads_a_short_motion_changes_nothing(transformer: MotionTransformer) -> None:
@@ -92,7 +97,7 @@ def test_attention_is_the_textbooks(transformer: MotionTransformer) -> None:
 
 
 def test_dropout_drops_in_training_only() -> None:
-    network = MotionTransformer((24, 6), 5, width=16, layers=1, heads=2, patch=4, dropout=0.5)
+    network = small_transformer(layers=1, dropout=0.5)
     x, t, y = torch.randn(2, 24, 6), torch.tensor([3, 40]), torch.tensor([0, 2])
     assert not torch.equal(network.train()(x, t, y), network(x, t, y))
     assert torch.equal(network.eval()(x, t, y), network(x, t, y))
