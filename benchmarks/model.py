@@ -1,150 +1,230 @@
-"""Speed of the motion model against a plain textbook version of itself, in the same run.
+"""The motion model against a plain textbook version of itself, trained and sampled in the same run: speed, memory, and
+what the samples are worth.
 
-    python -m benchmarks.model [--json] [--steps 60] [--samples 300]
+    python -m benchmarks.model [--json] [--model latent-mlp] [--device auto] [--cmu FOLDER] [--n 256] [--steps 1000]
+        [--samples 300]
 
-Same network, batch and schedule on both sides. Textbook training: torch's default optimizer, an EMA over named
-parameters in Python. Textbook sampling: ancestral DDPM with all 50 steps, guided by two passes. Textbook decoding: one
-window at a time through core.rotations. Ratios are the result; absolute numbers belong to the machine. One thread.
+Network, data, batch, learning rate and number of steps are the same on both sides (see benchmarks/_textbook.py); each
+side draws as it does by default, ours with the configured sampler. Rates are per CPU second of one thread on a CPU, and
+by the clock on a GPU, where compiling counts. Ratios are the result; absolute numbers belong to the machine.
 """
 
 import argparse
-import copy
 import json
 import os
 import time
 from collections.abc import Callable
-from typing import Any
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TypeVar
 
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 
 import numpy as np  # noqa: E402  (the number of threads is read at import)
 import torch  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
-from core import rotations as R  # noqa: E402
-from core.config import LoopConfig  # noqa: E402
+from app.console import print_table, print_text  # noqa: E402
+from benchmarks import _textbook as textbook  # noqa: E402
+from core.config import LoopConfig, PartConfig  # noqa: E402
 from core.memory import MemoryMemo  # noqa: E402
 from core.motion import MotionBatch  # noqa: E402
-from core.records import Item  # noqa: E402
-from model.diffusion import STEPS, add_noise, cosine_schedule  # noqa: E402
+from model.denoisers import MODELS  # noqa: E402
+from model.denoisers.registry import Design  # noqa: E402
+from model.devices import autocast, pick_device  # noqa: E402
 from model.domains import build_motion  # noqa: E402
-from model.generator import MotionGenerator  # noqa: E402
+from model.domains.parts import part_of  # noqa: E402
+from model.evaluator import MotionEvaluator  # noqa: E402
+from model.learning import below  # noqa: E402
 from model.representation import Representation  # noqa: E402
 
-Network = torch.nn.Module
+SIZES: dict[str, PartConfig] = {
+    "latent-mlp": PartConfig(kind="latent-mlp"),
+    "transformer": PartConfig(kind="transformer"),
+    "mdm": PartConfig(
+        kind="transformer",
+        options={"width": 512, "layers": 8, "heads": 4, "patch": 1, "dropout": 0.1},
+    ),
+}
+"""What can be measured; mdm is the size of Tevet et al. 2023."""
+
+MATMUL = {"cpu": 1024, "cuda": 8192}  # rows and columns of the product that a device's peak is measured with
+FoundT = TypeVar("FoundT")
 
 
-def seconds(work: Callable[[], object], repeats: int = 3) -> float:
-    """CPU seconds of the fastest of a few runs."""
-    best = float("inf")
-    for _ in range(repeats):
-        began = time.process_time()
-        work()
-        best = min(best, time.process_time() - began)
-    return best
+@dataclass(frozen=True)
+class Measured:
+    """The benchmark's document. Ratios are ours to the textbook's; FID at equal n, lower is better.
+
+    Attributes:
+        fid_floor, multimodality_real: of other held-out windows, as many as samples.
+        peak_memory_mb: of our training; on a CPU of the whole process, as it is resident.
+    """
+
+    device: str
+    train_steps_per_s: float
+    train_ratio: float
+    motions_per_s: float
+    sample_ratio: float
+    fid: float
+    fid_reference: float
+    fid_floor: float
+    multimodality: float
+    multimodality_real: float
+    peak_memory_mb: float
 
 
-def textbook_training(network: Network, x: torch.Tensor, y: torch.Tensor, classes: int, steps: int, batch: int) -> None:
-    average = copy.deepcopy(network)
-    optimizer = torch.optim.AdamW(network.parameters(), lr=5e-4, foreach=False)
-    abar = cosine_schedule()
-    for _ in range(steps):
-        rows = torch.randint(0, len(x), (batch,))
-        t = torch.randint(0, STEPS, (batch,))
-        labels = torch.where(torch.rand(batch) < 0.1, torch.tensor(classes), y[rows])
-        loss = torch.nn.functional.mse_loss(
-            network(add_noise(x[rows], torch.randn(x[rows].shape), t, abar), t, labels), x[rows]
-        )
-        optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        optimizer.step()
-        with torch.no_grad():
-            for (_, follower), (_, weight) in zip(average.named_parameters(), network.named_parameters(), strict=True):
-                follower.copy_(0.98 * follower + 0.02 * weight)
+def measure(config: LoopConfig, device: str) -> tuple[Measured, dict[str, float]]:
+    """Both sides, generation 0 of ``config``; and the shares of the device's matmul peak that go beside the document.
 
-
-@torch.no_grad()
-def textbook_sampling(
-    network: Network, shape: tuple[int, ...], y: torch.Tensor, classes: int, guidance: float
-) -> torch.Tensor:
-    """Ancestral sampling from q(x_s | x_t, x_0) (Ho et al. 2020, eq. 7)."""
-    abar = torch.cat([torch.ones(1), cosine_schedule()])
-    x = torch.randn(len(y), *shape)
-    for level in range(STEPS, 0, -1):
-        t = torch.full((len(y),), level - 1)
-        unconditional = network(x, t, torch.full_like(y, classes))
-        x0 = unconditional + guidance * (network(x, t, y) - unconditional)
-        alpha, before = abar[level] / abar[level - 1], abar[level - 1]
-        mean = (before.sqrt() * (1 - alpha) * x0 + alpha.sqrt() * (1 - before) * x) / (1 - abar[level])
-        x = mean + ((1 - before) / (1 - abar[level]) * (1 - alpha)).sqrt() * torch.randn(x.shape)
-    return x
-
-
-def textbook_decoding(representation: Representation, encoded: np.ndarray) -> None:
-    for row in encoded:
-        flat = (row * representation.spread) @ representation.basis + representation.center
-        values = flat.reshape(representation.frames, -1) * representation.scale + representation.mean
-        for joint in range(1 + len(representation.joints)):
-            R.sixd_to_unitquat(values[:, 3 + 6 * joint : 9 + 6 * joint])
-
-
-def measure(steps: int, samples: int) -> dict[str, Any]:
+    Raises:
+        InvalidConfig, DataMissing: as :func:`model.domains.build_motion`.
+    """
     torch.set_num_threads(1)
-    config = LoopConfig()
-    domain = build_motion(config, MemoryMemo(), "cpu")
+    where, memo = pick_device(device), MemoryMemo()
+    domain = build_motion(config, memo, device)
     real: MotionBatch = domain.real(config.n)
+    classes, count = len(domain.class_names), config.evaluation.samples
+    training, guidance, seed = config.training, config.sampling.guidance_evaluation, config.seed
+    labels = np.arange(count) % classes
+
     generator = domain.generator()
-    assert isinstance(generator, MotionGenerator)
-    classes, batch = len(domain.class_names), config.training.batch_size
-    checkpoint: Item = generator.fit(real, start=None, scratch=False, steps=1, seed=0)
-    loaded = generator._load(checkpoint)
-    representation, network = loaded.representation, copy.deepcopy(loaded.network)
-    x, y = torch.from_numpy(representation.encode(real)), torch.from_numpy(real.labels)
-    labels = np.arange(samples) % classes
-    drawn = generator.sample(checkpoint, labels, guidance=2.5, seed=0)
-    encoded = representation.encode(drawn)
-    pairs = {
-        "training, steps": (
-            steps,
-            lambda: generator.fit(real, start=checkpoint, scratch=False, steps=steps, seed=1),
-            lambda: textbook_training(network, x, y, classes, steps, batch),
-        ),
-        "sampling, windows": (
-            samples,
-            lambda: generator.sample(checkpoint, labels, guidance=2.5, seed=0),
-            lambda: textbook_sampling(network, representation.shape, torch.from_numpy(labels), classes, 2.5),
-        ),
-        "decoding, windows": (
-            samples,
-            lambda: representation.decode(encoded, real.skeleton, real.fps, labels),
-            lambda: textbook_decoding(representation, encoded),
-        ),
-    }
-    found = {}
-    for name, (count, ours, textbook) in pairs.items():
-        a, b = seconds(ours), seconds(textbook)
-        found[name] = {
-            "per_cpu_s": round(count / a, 1),
-            "textbook_per_cpu_s": round(count / b, 1),
-            "ratio": round(b / a, 2),
-        }
+    first = generator.fit(real, start=None, scratch=False, steps=1, seed=seed)  # the representation is not timed
+    ours_s, trained = timed(
+        lambda: generator.fit(real, start=first, scratch=True, steps=training.initial_steps, seed=seed), where
+    )
+    ours_drawn_s, ours = timed(lambda: generator.sample(trained, labels, guidance=guidance, seed=seed), where, 3)
+
+    representation = Representation.from_arrays(below(first.arrays, "representation"))
+    network = thousand_levels(config).network(representation.shape, classes).to(where)
+    x = torch.from_numpy(np.ascontiguousarray(representation.encode(real))).to(where)
+    y, asked = torch.from_numpy(real.labels).to(where), torch.from_numpy(labels).to(where)
+    plain_s, average = timed(lambda: textbook.train(network, x, y, classes, training, seed), where)
+
+    def draw_plainly() -> MotionBatch:
+        found = textbook.sample(average, representation.shape, asked, classes, guidance, seed)
+        return representation.decode(found.cpu().numpy(), real.skeleton, real.fps, labels)
+
+    plain_drawn_s, plain = timed(draw_plainly, where)
+
+    evaluator = MotionEvaluator(domain.dataset, memo)
+    of_ours, of_plain, floor = evaluator.measure(ours), evaluator.measure(plain), evaluator.floor(count)
+    flops, peak = flops_of_step(network, x[: training.batch_size], classes), matmul_peak(config, where)
+    found = Measured(
+        device=torch.cuda.get_device_name(where) if where.type == "cuda" else f"{torch.get_num_threads()} CPU thread",
+        train_steps_per_s=training.initial_steps / ours_s,
+        train_ratio=plain_s / ours_s,
+        motions_per_s=count / ours_drawn_s,
+        sample_ratio=plain_drawn_s / ours_drawn_s,
+        fid=of_ours["fid"],
+        fid_reference=of_plain["fid"],
+        fid_floor=float(np.mean(floor["fid"])),
+        multimodality=of_ours["multimodality"],
+        multimodality_real=float(np.mean(floor["multimodality"])),
+        peak_memory_mb=trained.pace["peak_memory_mb"],
+    )
+    shares = {"ours": ours_s, "textbook": plain_s}
+    return found, {name: flops * training.initial_steps / (s * peak) for name, s in shares.items()}
+
+
+def thousand_levels(config: LoopConfig) -> Design:
+    """The configured network with the textbook's levels of noise."""
+    options = {**config.model.options, "levels": textbook.LEVELS}
+    found: Design = part_of(MODELS, "model", PartConfig(kind=config.model.kind, options=options), "model")()
     return found
 
 
+def timed(work: Callable[[], FoundT], device: torch.device, repeats: int = 1) -> tuple[float, FoundT]:
+    """Seconds of the fastest of a few runs, and what the last one gave."""
+    best = float("inf")
+    for _ in range(repeats):
+        began = now(device)
+        found = work()
+        best = min(best, now(device) - began)
+    return best, found
+
+
+def now(device: torch.device) -> float:
+    """CPU seconds of this process, or the clock once a GPU has done what it was given."""
+    if device.type == "cpu":
+        return time.process_time()
+    torch.cuda.synchronize(device)
+    return time.perf_counter()
+
+
+def flops_of_step(network: torch.nn.Module, x: torch.Tensor, classes: int) -> int:
+    """Floating-point operations of a batch x (N, ...), there and back."""
+    t, y = torch.zeros(len(x), dtype=torch.long, device=x.device), torch.full((len(x),), classes, device=x.device)
+    with FlopCounterMode(display=False) as counter, textbook.plain_attention():
+        network(x, t, y).sum().backward()
+    return counter.get_total_flops()
+
+
+def matmul_peak(config: LoopConfig, device: torch.device) -> float:
+    """Floating-point operations per second of a large product in the precision that we train with."""
+    size = MATMUL[device.type]
+    a = torch.randn(size, size, device=device)
+    with autocast(config.training, device):
+        a = a.to((a[:8] @ a).dtype)
+        seconds, _ = timed(lambda: a @ a, device, 5)
+    return 2 * size**3 / seconds
+
+
+def print_report(found: Measured, shares: dict[str, float], config: LoopConfig) -> None:
+    size = config.evaluation.samples
+    print_table(
+        ("", "ours", "textbook", "ratio", "real"),
+        [
+            ("training, steps/s", *_rates(found.train_steps_per_s, found.train_ratio)),
+            ("share of matmul peak", f"{shares['ours']:.1%}", f"{shares['textbook']:.1%}"),
+            ("sampling, motions/s", *_rates(found.motions_per_s, found.sample_ratio)),
+            (f"FID, n = {size}", f"{found.fid:.2f}", f"{found.fid_reference:.2f}", "", f"{found.fid_floor:.2f}"),
+            ("within-class diversity", f"{found.multimodality:.2f}", "", "", f"{found.multimodality_real:.2f}"),
+            ("peak memory, MB", f"{found.peak_memory_mb:,.0f}"),
+        ],
+        title=f"{config.model.kind}, {config.training.initial_steps} steps, on {found.device}",
+    )
+    print_text("Real: held-out windows, as many, against others.")
+
+
+def _rates(ours: float, ratio: float) -> tuple[str, str, str]:
+    return f"{ours:,.1f}", f"{ours / ratio:,.1f}", f"{ratio:.2f}"
+
+
+def rounded(found: Measured) -> dict[str, str | float]:
+    return {name: value if isinstance(value, str) else round(value, 3) for name, value in asdict(found).items()}
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("--json", action="store_true", help="print JSON")
-    parser.add_argument("--steps", type=int, default=60)
-    parser.add_argument("--samples", type=int, default=300)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    names = ", ".join(field.name for field in fields(Measured))
+    parser.add_argument("--json", action="store_true", help=f"one JSON document on stdout: {names}")
+    parser.add_argument("--model", choices=SIZES, help="latent-mlp on a CPU and mdm on a GPU, unless said otherwise")
+    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    parser.add_argument("--cmu", default="", metavar="FOLDER", help="clips.npz and index.csv, instead of DeepMimic")
+    parser.add_argument("--n", type=int, default=256, help="real training windows")
+    parser.add_argument("--steps", type=int, default=1000, help="training steps of each side")
+    parser.add_argument("--samples", type=int, default=300, help="motions drawn by each side")
     options = parser.parse_args()
-    found = measure(options.steps, options.samples)
+    if options.cmu and not Path(options.cmu).is_dir():
+        parser.error(f"There is no folder {options.cmu}.")
+    if options.n < 16 or options.steps < 1 or options.samples < 16:
+        parser.error("--n and --samples are 16 or more, --steps is 1 or more.")
+    size = options.model or ("mdm" if pick_device(options.device).type == "cuda" else "latent-mlp")
+    data = PartConfig(kind="npz", options={"path": options.cmu}) if options.cmu else PartConfig(kind="deepmimic")
+    plain = LoopConfig(data=data, n=options.n, model=SIZES[size])
+    config = plain.model_copy(
+        update={
+            "training": plain.training.model_copy(update={"initial_steps": options.steps}),
+            "evaluation": plain.evaluation.model_copy(update={"samples": options.samples}),
+        }
+    )
+    found, shares = measure(config, options.device)
     if options.json:
-        print(json.dumps(found))
-        return
-    print(f"{'':20}{'per CPU s':>12}{'textbook':>12}{'ratio':>8}")
-    for name, row in found.items():
-        print(f"{name:20}{row['per_cpu_s']:>12}{row['textbook_per_cpu_s']:>12}{row['ratio']:>8}")
+        print(json.dumps(rounded(found)))
+    else:
+        print_report(found, shares, config)
 
 
 if __name__ == "__main__":
