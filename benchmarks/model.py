@@ -13,7 +13,7 @@ import argparse
 import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TypeVar
@@ -75,8 +75,23 @@ class Measured:
     peak_memory_mb: float
 
 
-def measure(config: LoopConfig, device: str) -> tuple[Measured, dict[str, float]]:
-    """Both sides, generation 0 of ``config``; and the shares of the device's matmul peak that go beside the document.
+@dataclass(frozen=True)
+class Beside:
+    """What helps to read the document.
+
+    Attributes:
+        share, share_reference: of the device's measured matmul peak, while training.
+        fid_training: of the real windows that both sides learn from, which may be of other subjects than held-out ones:
+            a model that learns them faithfully is as far off.
+    """
+
+    share: float
+    share_reference: float
+    fid_training: float
+
+
+def measure(config: LoopConfig, device: str) -> tuple[Measured, Beside]:
+    """Both sides, generation 0 of ``config``.
 
     Raises:
         InvalidConfig, DataMissing: as :func:`model.domains.build_motion`.
@@ -124,8 +139,8 @@ def measure(config: LoopConfig, device: str) -> tuple[Measured, dict[str, float]
         multimodality_real=float(np.mean(floor["multimodality"])),
         peak_memory_mb=trained.pace["peak_memory_mb"],
     )
-    shares = {"ours": ours_s, "textbook": plain_s}
-    return found, {name: flops * training.initial_steps / (s * peak) for name, s in shares.items()}
+    share, of_textbook = (flops * training.initial_steps / (seconds * peak) for seconds in (ours_s, plain_s))
+    return found, Beside(share, of_textbook, evaluator.measure(domain.real(count))["fid"])
 
 
 def thousand_levels(config: LoopConfig) -> Design:
@@ -158,7 +173,7 @@ def flops_of_step(network: torch.nn.Module, x: torch.Tensor, classes: int) -> in
     t, y = torch.zeros(len(x), dtype=torch.long, device=x.device), torch.full((len(x),), classes, device=x.device)
     with FlopCounterMode(display=False) as counter, textbook.plain_attention():
         network(x, t, y).sum().backward()
-    return counter.get_total_flops()
+    return int(counter.get_total_flops())
 
 
 def matmul_peak(config: LoopConfig, device: torch.device) -> float:
@@ -171,13 +186,13 @@ def matmul_peak(config: LoopConfig, device: torch.device) -> float:
     return 2 * size**3 / seconds
 
 
-def print_report(found: Measured, shares: dict[str, float], config: LoopConfig) -> None:
+def print_report(found: Measured, beside: Beside, config: LoopConfig) -> None:
     size = config.evaluation.samples
     print_table(
         ("", "ours", "textbook", "ratio", "real"),
         [
             ("training, steps/s", *_rates(found.train_steps_per_s, found.train_ratio)),
-            ("share of matmul peak", f"{shares['ours']:.1%}", f"{shares['textbook']:.1%}"),
+            ("share of matmul peak", f"{beside.share:.1%}", f"{beside.share_reference:.1%}"),
             ("sampling, motions/s", *_rates(found.motions_per_s, found.sample_ratio)),
             (f"FID, n = {size}", f"{found.fid:.2f}", f"{found.fid_reference:.2f}", "", f"{found.fid_floor:.2f}"),
             ("within-class diversity", f"{found.multimodality:.2f}", "", "", f"{found.multimodality_real:.2f}"),
@@ -185,7 +200,7 @@ def print_report(found: Measured, shares: dict[str, float], config: LoopConfig) 
         ],
         title=f"{config.model.kind}, {config.training.initial_steps} steps, on {found.device}",
     )
-    print_text("Real: held-out windows, as many, against others.")
+    print_text(f"Real: held-out windows, as many, against others. Training windows: FID {beside.fid_training:.2f}.")
 
 
 def _rates(ours: float, ratio: float) -> tuple[str, str, str]:
@@ -196,7 +211,7 @@ def rounded(found: Measured) -> dict[str, str | float]:
     return {name: value if isinstance(value, str) else round(value, 3) for name, value in asdict(found).items()}
 
 
-def main() -> None:
+def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     names = ", ".join(field.name for field in fields(Measured))
     parser.add_argument("--json", action="store_true", help=f"one JSON document on stdout: {names}")
@@ -206,7 +221,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=256, help="real training windows")
     parser.add_argument("--steps", type=int, default=1000, help="training steps of each side")
     parser.add_argument("--samples", type=int, default=300, help="motions drawn by each side")
-    options = parser.parse_args()
+    options = parser.parse_args(words)
     if options.cmu and not Path(options.cmu).is_dir():
         parser.error(f"There is no folder {options.cmu}.")
     if options.n < 16 or options.steps < 1 or options.samples < 16:
@@ -220,11 +235,11 @@ def main() -> None:
             "evaluation": plain.evaluation.model_copy(update={"samples": options.samples}),
         }
     )
-    found, shares = measure(config, options.device)
+    found, beside = measure(config, options.device)
     if options.json:
         print(json.dumps(rounded(found)))
     else:
-        print_report(found, shares, config)
+        print_report(found, beside, config)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The physics benchmark's document has its agreed form; what it says is measured by running it, not here."""
+"""The benchmarks' documents have their agreed form; what they say is measured by running them, not here."""
 
 import json
 import math
@@ -8,10 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from benchmarks import _clips as clips
-from benchmarks import physics
+from benchmarks import _textbook as textbook
+from benchmarks import model, physics
 from benchmarks._tables import print_tables
+from core.config import LoopConfig, TrainingConfig
 from core.motion import Motion
 from corrector.minimal import Unchanged
 
@@ -97,3 +100,60 @@ def test_nothing_but_json_on_stdout() -> None:
     command = [sys.executable, "-m", "benchmarks.physics", "--quick", "--json", "--only", "cmu", "--cmu", ""]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(json.loads(ended.stdout)) == KEYS
+
+
+OF_THE_MODEL = (
+    "device", "train_steps_per_s", "train_ratio", "motions_per_s", "sample_ratio", "fid", "fid_reference", "fid_floor",
+    "multimodality", "multimodality_real", "peak_memory_mb",
+)  # fmt: skip
+TINY = ("--device", "cpu", "--steps", "2", "--samples", "16", "--n", "16")
+
+
+def test_the_models_document_has_its_form(
+    quick_evaluator: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(textbook, "LEVELS", 20)
+    monkeypatch.setitem(model.MATMUL, "cpu", 64)
+    model.main([*TINY, "--json"])
+    found = json.loads(capsys.readouterr().out)
+    assert tuple(found) == OF_THE_MODEL
+    assert found.pop("device") == "1 CPU thread"
+    assert all(math.isfinite(value) and value > 0 for value in found.values())
+
+
+def test_the_models_table_holds_what_is_real_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
+    found = model.Measured("1 CPU thread", 300.0, 1.5, 2000.0, 40.0, 9.25, 9.5, 2.25, 4.0, 4.5, 512.0)
+    model.print_report(found, model.Beside(0.3, 0.2, 8.75), LoopConfig())
+    said = capsys.readouterr().out
+    assert all(
+        word in said for word in ("latent-mlp, 1000 steps", "30.0%", "200.0", "50.0", "Training windows: FID 8.75")
+    )
+
+
+@pytest.mark.parametrize("words", [("--n", "1"), ("--samples", "2"), ("--steps", "0"), ("--cmu", "/nowhere")])
+def test_nonsense_for_the_model_is_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        model.main(words)
+
+
+class Knowing(torch.nn.Module):
+    """Predicts the class's number, whatever it sees, and learns one more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.more = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return (y[:, None] + self.more).expand_as(x)
+
+
+def test_textbook_sampling_ends_at_the_guided_prediction() -> None:
+    """x0 = u + 2.5 (c - u), with u = 3 where there is no class."""
+    found = textbook.sample(Knowing(), (2,), torch.tensor([0, 1]), 3, 2.5, 0)
+    torch.testing.assert_close(found, torch.tensor([[-4.5, -4.5], [-2.0, -2.0]]))
+
+
+def test_textbook_training_goes_to_the_best_prediction() -> None:
+    training = TrainingConfig(initial_steps=200, batch_size=4, learning_rate=0.05, label_dropout=0)
+    average = textbook.train(Knowing(), torch.full((4, 2), 1.5), torch.ones(4).long(), 2, training, 0)
+    assert next(average.parameters()).item() == pytest.approx(0.5, abs=0.05)
