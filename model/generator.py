@@ -155,6 +155,10 @@ class MotionGenerator:
         motions = loaded.representation.decode(encoded, self._skeleton, self._fps, labels)
         return replace(motions, captions=asked.captions)
 
+    def representation(self, checkpoint: Item) -> Representation:
+        """The frozen map that a checkpoint's network works in."""
+        return self._loaded.get(checkpoint, lambda: self._load(checkpoint)).representation
+
     def _draw(self, count: int, shape: torch.Size, source: torch.Generator) -> Batch:
         """Rows, noise levels, labels to drop, and noise of one batch; drawn on the CPU, the same on every device."""
         batch = self._training.batch_size

@@ -11,15 +11,22 @@ import pytest
 import torch
 
 from benchmarks import _clips as clips
-from benchmarks import _textbook as textbook
-from benchmarks import model, physics
+from benchmarks import _plainmodel as plain
+from benchmarks import model as benchmarked
+from benchmarks import physics
 from benchmarks._tables import print_tables
-from core.config import LoopConfig, TrainingConfig
+from core.config import LoopConfig, TrainingConfig, with_changes
 from core.motion import Motion
 from corrector.minimal import Unchanged
 
 ROOT = Path(__file__).resolve().parents[1]
 KEYS = {"deepmimic", "cmu_test", "perturbed", "real_moved_mm", "idempotence_mm", "deterministic", "audit", "scaling"}
+
+
+MODEL_KEYS = {
+    "device", "train_steps_per_s", "train_ratio", "motions_per_s", "sample_ratio", "fid", "fid_reference", "fid_floor",
+    "multimodality", "multimodality_real", "peak_memory_mb",
+}  # fmt: skip
 
 
 def silent(words: str) -> None:
@@ -54,6 +61,21 @@ def test_the_document_has_its_form(quick_evaluator: None, capsys: pytest.Capture
     json.dumps(physics.finite(found), allow_nan=False)
     print_tables(physics.finite(found))
     assert "DeepMimic clips" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("kind", ["latent-mlp", "transformer"])
+def test_the_models_document_has_its_form(kind: str, quick_evaluator: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchmarks._plainmodel.LEVELS", 5)
+    monkeypatch.setattr("benchmarks.model.ROUNDS", 1)
+    small = {"width": 32, "layers": 1, **({"heads": 2} if kind == "transformer" else {"components": 16})}
+    config = with_changes(
+        LoopConfig(), {"n": 30, "model": {"kind": kind, "options": small}, "training.initial_steps": 2}
+    )
+    found = benchmarked.measure(config, torch.device("cpu"), timed_steps=2, samples=16)
+    assert found.pop("flops_share") is None  # of a GPU only
+    assert set(found) == MODEL_KEYS
+    assert found["device"].startswith("cpu")
+    assert all(math.isfinite(value) and value > 0 for name, value in found.items() if name != "device")
 
 
 def test_a_corrector_that_does_nothing_has_no_error() -> None:
@@ -102,40 +124,6 @@ def test_nothing_but_json_on_stdout() -> None:
     assert set(json.loads(ended.stdout)) == KEYS
 
 
-OF_THE_MODEL = (
-    "device", "train_steps_per_s", "train_ratio", "motions_per_s", "sample_ratio", "fid", "fid_reference", "fid_floor",
-    "multimodality", "multimodality_real", "peak_memory_mb",
-)  # fmt: skip
-TINY = ("--device", "cpu", "--steps", "2", "--samples", "16", "--n", "16")
-
-
-def test_the_models_document_has_its_form(
-    quick_evaluator: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr(textbook, "LEVELS", 20)
-    monkeypatch.setitem(model.MATMUL, "cpu", 64)
-    model.main([*TINY, "--json"])
-    found = json.loads(capsys.readouterr().out)
-    assert tuple(found) == OF_THE_MODEL
-    assert found.pop("device") == "1 CPU thread"
-    assert all(math.isfinite(value) and value > 0 for value in found.values())
-
-
-def test_the_models_table_holds_what_is_real_beside_it(capsys: pytest.CaptureFixture[str]) -> None:
-    found = model.Measured("1 CPU thread", 300.0, 1.5, 2000.0, 40.0, 9.25, 9.5, 2.25, 4.0, 4.5, 512.0)
-    model.print_report(found, model.Beside(0.3, 0.2, 8.75), LoopConfig())
-    said = capsys.readouterr().out
-    assert all(
-        word in said for word in ("latent-mlp, 1000 steps", "30.0%", "200.0", "50.0", "Training windows: FID 8.75")
-    )
-
-
-@pytest.mark.parametrize("words", [("--n", "1"), ("--samples", "2"), ("--steps", "0"), ("--cmu", "/nowhere")])
-def test_nonsense_for_the_model_is_refused(words: tuple[str, ...]) -> None:
-    with pytest.raises(SystemExit, match="2"):
-        model.main(words)
-
-
 class Knowing(torch.nn.Module):
     """Predicts the class's number, whatever it sees, and learns one more."""
 
@@ -149,11 +137,11 @@ class Knowing(torch.nn.Module):
 
 def test_textbook_sampling_ends_at_the_guided_prediction() -> None:
     """x0 = u + 2.5 (c - u), with u = 3 where there is no class."""
-    found = textbook.sample(Knowing(), (2,), torch.tensor([0, 1]), 3, 2.5, 0)
+    found = plain.sample(Knowing(), (2,), torch.tensor([0, 1]), 3, 2.5, 0)
     torch.testing.assert_close(found, torch.tensor([[-4.5, -4.5], [-2.0, -2.0]]))
 
 
 def test_textbook_training_goes_to_the_best_prediction() -> None:
-    training = TrainingConfig(initial_steps=200, batch_size=4, learning_rate=0.05, label_dropout=0)
-    average = textbook.train(Knowing(), torch.full((4, 2), 1.5), torch.ones(4).long(), 2, training, 0)
+    training = TrainingConfig(batch_size=4, learning_rate=0.05, label_dropout=0)
+    average = plain.train(Knowing(), torch.full((4, 2), 1.5), torch.ones(4).long(), 2, 200, training)
     assert next(average.parameters()).item() == pytest.approx(0.5, abs=0.05)

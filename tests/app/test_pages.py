@@ -144,6 +144,18 @@ def test_verbs_of_the_page_answer_in_words(backend: Backend) -> None:
     assert "Cancel 2" in loop_table(loops.list_loops(backend), "")
 
 
+def test_what_training_cost_stands_beside_the_generations_that_know_it(backend: Backend) -> None:
+    view = record(backend, loops.launch(backend, small()), 2, state="running")
+    known = loops.generations(backend, view.id)
+    assert "steps/s" not in loop_detail(view, known, [])
+    cost = {"loss": 0.5, "steps_per_s": 1234.5, "samples_per_s": 79_008.0, "peak_memory_mb": 612.0}
+    html = loop_detail(view, [known[0], known[1].model_copy(update={"training": cost})], [])
+    assert "pace of training" in html and "peak MB" in html
+    later, first = html.split('data-key="g')[1:3]
+    assert "1,234" in later and "79,008" in later and "612" in later
+    assert first.count(">-</td>") >= 3
+
+
 def test_a_running_generation_shows_its_stages(backend: Backend) -> None:
     config = small(corrector=PartConfig(kind="physics"))
     view = record(backend, loops.launch(backend, config), 2, state="running")

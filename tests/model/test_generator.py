@@ -26,16 +26,19 @@ Maker = Callable[..., MotionGenerator]
 
 @pytest.fixture
 def make(deepmimic: Dataset) -> Maker:
-    def build(kind: str = "latent-mlp", steps: int = 4, **training: Any) -> MotionGenerator:
-        part = MODELS[kind]
+    def build(
+        kind: str = "latent-mlp", steps: int = 4, solver: Any = "ddim", options: dict[str, Any] | None = None,
+        **training: Any,
+    ) -> MotionGenerator:  # fmt: skip
+        part, options = MODELS[kind], SMALL[kind] | (options or {})
         return MotionGenerator(
-            PartConfig(kind=kind, options=SMALL[kind]),
-            part.build(parse(part.options, SMALL[kind])),
+            PartConfig(kind=kind, options=options),
+            part.build(parse(part.options, options)),
             deepmimic.skeleton,
             deepmimic.fps,
             len(deepmimic.class_names),
             parse(TrainingConfig, {"batch_size": 16, **training}),
-            SamplingConfig(steps=steps),
+            SamplingConfig(steps=steps, solver=solver),
             "cpu",
         )
 
@@ -94,6 +97,40 @@ def test_noise_belongs_to_the_position(make: Maker, real: MotionBatch) -> None:
     checkpoint = generator.fit(real, start=None, scratch=False, steps=5, seed=0)
     few, many = (generator.sample(checkpoint, real.labels[:n], guidance=2.5, seed=7) for n in (4, 40))
     np.testing.assert_allclose(few.root_position_m, many.root_position_m[:4], atol=1e-3)
+
+
+@pytest.mark.parametrize("solver", ["ddpm", "dpm-solver++"])
+@pytest.mark.parametrize("kind", MODELS)
+def test_every_solver_draws_by_seed_and_position(kind: str, solver: str, make: Maker, real: MotionBatch) -> None:
+    checkpoint = make(kind).fit(real, start=None, scratch=False, steps=4, seed=0)
+    generator, labels = make(kind, solver=solver), real.labels[:6]
+    whole, again, few = (
+        generator.sample(checkpoint, labels[:n], guidance=2.5, seed=7).root_position_m for n in (6, 6, 2)
+    )
+    np.testing.assert_array_equal(whole, again)
+    np.testing.assert_allclose(few, whole[:2], atol=1e-3)
+    assert np.abs(whole - make(kind).sample(checkpoint, labels, guidance=2.5, seed=7).root_position_m).max() > 1e-3
+
+
+def test_a_model_of_a_thousand_levels_learns_and_draws(make: Maker, real: MotionBatch) -> None:
+    generator = make(options={"levels": 1000})
+    checkpoint = generator.fit(real, start=None, scratch=False, steps=4, seed=0)
+    assert np.isfinite(generator.sample(checkpoint, real.labels, guidance=2.5, seed=0).root_position_m).all()
+    assert not equal(checkpoint, make().fit(real, start=None, scratch=False, steps=4, seed=0))
+
+
+def test_dropout_comes_from_the_seed(make: Maker, real: MotionBatch) -> None:
+    def fitted(seed: int, dropout: float) -> Item:
+        generator = make("transformer", options={"dropout": dropout})
+        return generator.fit(real, start=None, scratch=False, steps=2, seed=seed)
+
+    assert equal(fitted(3, 0.2), fitted(3, 0.2)) and not equal(fitted(3, 0.2), fitted(3, 0.0))
+
+
+def test_the_clock_is_told_beside_the_checkpoint(make: Maker, real: MotionBatch) -> None:
+    checkpoint = make().fit(real, start=None, scratch=False, steps=3, seed=0)
+    assert checkpoint.pace["samples_per_s"] == pytest.approx(16 * checkpoint.pace["steps_per_s"])
+    assert set(checkpoint.meta["training"]) == {"loss", "steps"}
 
 
 def test_guidance_one_is_the_conditional_model_and_more_moves_on(make: Maker, real: MotionBatch) -> None:

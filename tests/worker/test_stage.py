@@ -51,6 +51,31 @@ def test_the_queue_gives_the_numbers_of_one_process(backend: Backend, policy: st
     assert through_the_queue(backend, config) == alone
 
 
+def test_what_training_cost_is_told_and_is_no_part_of_its_file(
+    backend: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pace = 1.0
+
+    class Paced(SlowGenerator):
+        def fit(self, samples: Numbers, **training: Any) -> Item:
+            return replace(super().fit(samples, **training), pace={"steps_per_s": pace})
+
+    class Domain(SlowDomain):
+        def generator(self) -> SlowGenerator:
+            return Paced(self.options)
+
+    monkeypatch.setitem(DOMAINS, "toy", replace(DOMAINS["toy"], build=lambda *_: Domain()))
+    told = []
+    for pace in (1.0, 2.0):  # noqa: B007 (read by the generator)
+        loop = loops.launch(backend, toy_config(generations=1))
+        drain(backend)
+        told.append([g.training.get("steps_per_s") for g in loops.generations(backend, loop.id)])
+    assert told == [[1.0, 1.0], [None, 2.0]]  # the second loop finds generation 0 made
+    with backend.database.read() as session:
+        models = session.execute(select(Artifact.generation, Artifact.digest).where(Artifact.name == "model")).all()
+    assert len(models) == 4 and len(set(map(tuple, models))) == 2
+
+
 def test_redraws_through_the_queue_are_those_of_one_process_and_are_told(backend: Backend) -> None:
     config = toy_config(corrector="clip", generations=2, clip={"limit": 0.337})  # rejects half of what is drawn
     config = config.model_copy(update={"correction": CorrectionConfig(rejected="redraw")})
