@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from benchmarks import _clips as clips
+from benchmarks import _plainmodel as plain
 from benchmarks import model as benchmarked
 from benchmarks import physics
 from benchmarks._tables import print_tables
-from core.config import LoopConfig, with_changes
+from core.config import LoopConfig, TrainingConfig, with_changes
 from core.motion import Motion
 from corrector.minimal import Unchanged
 
@@ -121,3 +122,26 @@ def test_nothing_but_json_on_stdout() -> None:
     command = [sys.executable, "-m", "benchmarks.physics", "--quick", "--json", "--only", "cmu", "--cmu", ""]
     ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
     assert set(json.loads(ended.stdout)) == KEYS
+
+
+class Knowing(torch.nn.Module):
+    """Predicts the class's number, whatever it sees, and learns one more."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.more = torch.nn.Parameter(torch.zeros(()))
+
+    def forward(self, x: torch.Tensor, t: torch.Tensor, y: torch.Tensor) -> torch.Tensor:
+        return (y[:, None] + self.more).expand_as(x)
+
+
+def test_textbook_sampling_ends_at_the_guided_prediction() -> None:
+    """x0 = u + 2.5 (c - u), with u = 3 where there is no class."""
+    found = plain.sample(Knowing(), (2,), torch.tensor([0, 1]), 3, 2.5, 0)
+    torch.testing.assert_close(found, torch.tensor([[-4.5, -4.5], [-2.0, -2.0]]))
+
+
+def test_textbook_training_goes_to_the_best_prediction() -> None:
+    training = TrainingConfig(batch_size=4, learning_rate=0.05, label_dropout=0)
+    average = plain.train(Knowing(), torch.full((4, 2), 1.5), torch.ones(4).long(), 2, 200, training)
+    assert next(average.parameters()).item() == pytest.approx(0.5, abs=0.05)

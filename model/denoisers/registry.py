@@ -88,7 +88,7 @@ class TransformerOptions(DenoiserOptions):
     width: int = Field(128, ge=16, le=2048, title="Width")
     layers: int = Field(4, ge=1, le=32, title="Layers")
     heads: int = Field(4, ge=1, le=32, title="Heads", description="Must divide the width.")
-    patch: int = Field(4, ge=1, le=40, title="Frames per token", description="Must divide the window's 40 frames.")
+    patch: int = Field(4, ge=1, le=40, title="Frames per token", description="Must divide the frames of a window.")
     dropout: float = Field(
         0.0, ge=0, lt=1, exclude_if=lambda share: share == 0, title="Dropout", description="While training; MDM: 0.1."
     )
