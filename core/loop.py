@@ -30,7 +30,7 @@ from core.protocols import (
     Tick,
     cost_of,
     silent,
-)  # fmt: skip
+)
 from core.records import GenerationRecord, Item, Outcome, count_statuses, usable
 from core.redraw import redraw_rejected
 from core.seeds import seed_for
