@@ -182,8 +182,8 @@ def build_domain(config: LoopConfig, memo: Memo, device: str = "auto") -> Domain
     part = domain_part(config.domain)
     of_draws = {"n", "seed", "replicates"}  # the real data of a light domain are drawn for each seed
     include = {"domain", "data", "model", "training", "sampling"} | (of_draws if part.light else {"n"})
-    key = (digest(config.model_dump(mode="json", include=include)), device, id(memo))
-    domain: Domain = _KEPT.get(key, lambda: part.build(config, memo, device))
+    key = (digest(config.model_dump(mode="json", include=include)), device)
+    domain: Domain = _KEPT.get(key, memo, lambda: part.build(config, memo, device))
     return domain
 
 
@@ -208,8 +208,8 @@ class LazyCorrector:
 def _corrector(part: PartConfig, reference: Reference, field_name: str) -> Corrector:
     from corrector.registry import CORRECTORS
 
-    key = ("corrector", digest(part), reference.digest, id(reference.memo))
-    return LazyCorrector(lambda: _KEPT.get(key, lambda: _build(CORRECTORS, part, field_name, reference)))
+    key, memo = ("corrector", digest(part), reference.digest), reference.memo
+    return LazyCorrector(lambda: _KEPT.get(key, memo, lambda: _build(CORRECTORS, part, field_name, reference)))
 
 
 def _checked(registry: dict[str, Part], part: PartConfig, field_name: str) -> PartConfig:
@@ -234,20 +234,22 @@ def _build(registry: dict[str, Part], part: PartConfig, field_name: str, *needs:
 
 @dataclass
 class _Kept:
-    """The last few things built by this process. Building twice at once costs time only."""
+    """The last few things built by this process, with the memo that each was built over: it is kept too, so that no
+    other one gets its id. Building twice at once costs time only."""
 
     count: int
-    things: "OrderedDict[Any, Any]" = field(default_factory=OrderedDict)
+    things: "OrderedDict[Any, tuple[Memo, Any]]" = field(default_factory=OrderedDict)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def get(self, key: Any, build: Callable[[], Any]) -> Any:
+    def get(self, key: Any, memo: Memo, build: Callable[[], Any]) -> Any:
+        whole = (key, id(memo))
         with self.lock:
-            if key in self.things:
-                self.things.move_to_end(key)
-                return self.things[key]
+            if whole in self.things:
+                self.things.move_to_end(whole)
+                return self.things[whole][1]
         thing = build()
         with self.lock:
-            self.things[key] = thing
+            self.things[whole] = memo, thing
             while len(self.things) > self.count:
                 self.things.popitem(last=False)
         return thing

@@ -82,3 +82,14 @@ def test_correctors_are_built_when_they_are_asked() -> None:
     assert lazy.splittable
     assert built == [1]
     assert cost_of(lazy) == cost_of(Clip(1.0)) == COST_S
+
+
+def test_what_was_built_over_a_memo_that_is_gone_is_never_given_to_another() -> None:
+    """Memory of what is gone is used again, and so is its id."""
+    kept, seen = parts._Kept(4), set()
+    for number in range(4):
+        memo = MemoryMemo()
+        assert kept.get("key", memo, lambda number=number: number) == number  # type: ignore[misc]
+        seen.add(id(memo))
+        del memo
+    assert len(seen) == 4

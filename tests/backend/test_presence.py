@@ -1,6 +1,5 @@
 """Processes that say that they are there: fresh rows, farewells, silence, and nothing raised while SQL is away."""
 
-import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -100,7 +99,7 @@ def test_the_thread_beats_and_says_goodbye(either_backend: Backend) -> None:
     process.stop()
     [view] = presence.workers(either_backend)
     assert (view.state, view.sentence) == ("ended", "Ended")
-    assert not any(thread.name == "presence" for thread in threading.enumerate())
+    assert process._thread is not None and not process._thread.is_alive()
 
 
 def test_it_can_be_stopped_before_it_began(backend: Backend) -> None:
