@@ -5,12 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from app.markup import number
+from backend.sweep import SYMBOLS
 
-SYMBOLS = {"gamma": "γ", "lam": "λ", "n": "n", "share": "share", "bandwidth": "bandwidth"}
 IGNORED = ("seed", "replicates", "version")
 ANCHORS = ("#1f7fc4", "#7d6bc9", "#b85aa6", "#d25b66", "#c8741a")
 """A scale from blue to orange of one lightness: legible on white and on black, ordered for colour-blind eyes too."""
-
 
 Value = float | str
 

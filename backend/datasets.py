@@ -282,7 +282,7 @@ def _clips(folder: Path) -> tuple[list[ClipView], list[Motion]]:
     arrays = npz_files.load(archive)
     skeleton = npz_files.skeleton(archive, arrays)
     root, rotations, fps = npz_files.motion(archive, arrays, skeleton)
-    rows = list(csv.DictReader(io.StringIO((folder / INDEX).read_text())))
+    rows = list(csv.DictReader(io.StringIO((folder / INDEX).read_text("utf-8"))))
     views, motions = [], []
     for k, (clip, row) in enumerate(zip(npz_files.read_index(index, len(root)), rows, strict=True)):
         part = slice(clip.start, clip.stop)

@@ -62,7 +62,7 @@ class TrainingConfig(Options):
     )  # fmt: skip
     deterministic: bool = Field(
         False, exclude_if=lambda wanted: not wanted, title="Deterministic on a GPU",
-        description="The same bits in every run, somewhat slower; on a CPU they always are.",
+        description="The same bits in every run, somewhat slower; on a CPU they are with as many threads.",
     )  # fmt: skip
 
 
