@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
+from pydantic_core import PydanticCustomError
 
 from backend.preset import PAPER, PHYSICS, REAL, Preset
 from core.config import LoopConfig, Options, PartConfig, SamplingConfig, TrainingConfig, parse
@@ -31,14 +32,25 @@ def _listed(value: Any) -> Any:
     return value if isinstance(value, list | tuple) else [value]
 
 
+def _counted(value: Any, check: ValidatorFunctionWrapHandler) -> Any:
+    """One sentence for a union that would tell of each of its members."""
+    try:
+        return check(value)
+    except ValidationError:
+        raise PydanticCustomError("count", "Samples are a whole number from 8 to 1,000,000, or: all") from None
+
+
+Count = Annotated[Annotated[int, Field(ge=8, le=1_000_000)] | Literal["all"], WrapValidator(_counted)]
+
+
 class ProtocolChoices(Options):
     """What there is to choose. ``auto`` follows the device."""
 
     data: PartConfig = Field(
         default_factory=lambda: PartConfig(kind="deepmimic"), title="Data set", description="Of the motion domain."
     )
-    n: Annotated[tuple[Annotated[int, Field(ge=8, le=1_000_000)] | Literal["all"], ...], BeforeValidator(_listed)] = (
-        Field((64,), min_length=1, max_length=8, title="n", description="Real samples, or: all of the data set.")
+    n: Annotated[tuple[Count, ...], BeforeValidator(_listed)] = Field(
+        (64,), min_length=1, max_length=8, title="n", description="Real samples, or: all of the data set."
     )
     lam: Annotated[tuple[Annotated[float, Field(gt=0, le=100)], ...], BeforeValidator(_listed)] = Field(
         (1.0,), min_length=1, max_length=8, title="lambda", description="Synthetic samples per real one."

@@ -66,6 +66,12 @@ def test_a_choice_that_cannot_be_is_named(choices: dict[str, Any], field: str) -
     assert error.value.field.startswith(field)
 
 
+@pytest.mark.parametrize("n", ["abc", "4", "64, many"])
+def test_a_wrong_count_is_told_in_one_sentence(n: str) -> None:
+    with pytest.raises(InvalidConfig, match="whole number from 8 to 1,000,000, or: all"):
+        read_choices({"n": n})
+
+
 def test_dotted_paths_go_inside() -> None:
     found = read_choices({"data.options": {}, "data.kind": "npz", "data.options.path": "/somewhere"})
     assert (found.data.kind, found.data.options) == ("npz", {"path": "/somewhere"})
