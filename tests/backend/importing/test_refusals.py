@@ -193,6 +193,7 @@ def archive(members: dict[str, bytes]) -> bytes:
         (b"not a zip", "cannot be read as a zip"),
         (archive({}), "no data set|no motions"),
     ],
+    ids=["upwards", "absolute", "only zeros", "cut short", "no zip", "empty"],  # a zip's bytes hold the time
 )
 def test_zips_that_lie_are_refused(data: bytes, words: str, tmp_path: Path) -> None:
     path = tmp_path / "x.zip"
