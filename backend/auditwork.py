@@ -28,6 +28,7 @@ from core.config import LoopConfig, parse
 from core.errors import Cancelled, InvalidConfig, LeaseLost, LoopscopeError
 from core.protocols import Reference, Tick, silent
 from core.seeds import seed_for
+from core.threads import threads
 from corrector.audit import Audit, Given, audit
 
 log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class AuditLease:
     config: AuditConfig
 
 
+@threads(1)
 def compute(backend: Backend, config: AuditConfig, *, device: str = "auto", tick: Tick = silent) -> Audit:
     """The audit of a checked config.
 
