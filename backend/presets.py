@@ -83,10 +83,10 @@ def _paper_regime() -> Preset:
         shows=(
             "64 real motions stay in every training set, beside as many synthetic ones (lambda = 1); three seeds. Mean "
             "FID over generations 9-16, measured: 12.6 real only, 19.4 raw, 19.5 corrected by physics, 14.7 raw with "
-            "the synthetic set drawn without guidance (scale 1, evaluated at 2.5 like the rest). Physics bought nothing "
-            "that three seeds agree on: against raw its FID was 1.2 higher, .1 higher and .9 lower, floor penetration "
-            ".5 mm higher, .1 and 1.0 mm lower (raw 14.3, real only 12.1); foot skate stayed at .62 m/s in both (real "
-            "only: .56)."
+            "the synthetic set drawn without guidance (scale 1, evaluated at 2.5 like the rest). Physics bought "
+            "nothing that three seeds agree on: against raw its FID was 1.2 higher, .1 higher and .9 lower, floor "
+            "penetration .5 mm higher, .1 and 1.0 mm lower (raw 14.3, real only 12.1); foot skate stayed at .62 m/s in "
+            "both (real only: .56)."
         ),
         does_not_show=(
             "It does not show that physics keeps the loop where the control is: the drift stays. What drifts "

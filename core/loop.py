@@ -88,6 +88,8 @@ def run_loop(
 def perform(run: Run, t: int, stage: str, part: int = 0) -> None:
     """Do one stage, with the same numbers on few cores and on many: only learning uses more threads than one, and as
     many as the config says."""
+    if stage != "correct" or run.config.correction.rejected == "redraw":
+        run.domain.generator()  # only what is imported by now is held back
     with threads(run.config.training.threads if stage == "learn" else 1):
         STAGES[stage](run, t, part)
 

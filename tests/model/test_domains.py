@@ -1,5 +1,8 @@
 """The motion domain, and a whole short loop over it."""
 
+import os
+import subprocess
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,6 +95,32 @@ def test_a_loop_gives_the_same_numbers_on_few_cores_and_on_many() -> None:
         with threads(cores):
             found.append([(r.metrics, r.training) for r in records(config, MemoryMemo())])
     assert found[0] == found[1]
+
+
+LEARNT = """
+import sys
+from core.config import LoopConfig, digest, with_changes
+from core.loop import Run, perform
+from core.memory import MemoryMemo, MemoryShelf
+from core.policies import POLICIES, NoOptions
+from model.domains import DOMAINS
+config = with_changes(LoopConfig(), {"training.initial_steps": 20, "policy": {"kind": "real"}})
+shelf, memo = MemoryShelf(), MemoryMemo()
+domain = DOMAINS["motion"].build(config, memo, "cpu")
+assert "torch" not in sys.modules
+perform(Run(config, domain, POLICIES["real"].build(NoOptions()), None, None, shelf, memo), 0, "learn")
+print(digest([values.tolist() for name, values in shelf.load(0, "model").arrays.items() if name.startswith("ema.")]))
+"""
+
+
+def test_a_process_that_is_the_first_to_import_torch_learns_the_same() -> None:
+    """As a notebook does, on as many cores as there are; a worker begins with one thread."""
+    plain = {name: value for name, value in os.environ.items() if name != "OMP_NUM_THREADS"}
+    found = [
+        subprocess.run([sys.executable, "-c", LEARNT], env=env, capture_output=True, text=True, check=True).stdout
+        for env in (plain, plain | {"OMP_NUM_THREADS": "1"}, plain | {"OMP_NUM_THREADS": "4"})
+    ]
+    assert found[0] and len(set(found)) == 1
 
 
 @pytest.mark.usefixtures("quick_evaluator")
