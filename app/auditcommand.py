@@ -79,7 +79,7 @@ def _ended(target: "Target", config: "AuditConfig", again: bool) -> "AuditView":
         if isinstance(target, Local):
             from backend import audits, auditwork
 
-            logging.getLogger("backend.auditwork").setLevel(logging.CRITICAL)  # failures are told as the audit's state
+            logging.getLogger("backend.jobwork").setLevel(logging.CRITICAL)  # failures are told as the audit's state
             view = audits.start(target.backend, config, again=again, send=False)
             while view.state == "queued":  # what fails unexpectedly is tried again, three times in all
                 auditwork.work(target.backend, view.id, worker="command line", also=progress)

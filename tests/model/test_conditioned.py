@@ -12,6 +12,7 @@ from core.config import LoopConfig, digest, parse, with_changes
 from core.errors import InvalidConfig
 from core.loop import Run, learn, panel, synthesize
 from core.memory import MemoryMemo, MemoryShelf
+from core.panel import names_of_samples
 from core.protocols import Prompted
 from model.conditions import ByText
 from model.denoisers import MODELS
