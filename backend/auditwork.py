@@ -36,14 +36,14 @@ def compute(backend: Backend, config: AuditConfig, *, device: str = "auto", tick
     form = LoopConfig(n=config.real, data=config.data)
     domain = build_domain(form, backend.memo, device)
     real = domain.real(config.real)
-    judge: Any = domain.evaluator(_part(tick, 0.0, 0.05))
+    judge: Any = domain.evaluator(jobwork.share(tick, 0.0, 0.05))
     part = CORRECTORS[config.corrector.kind]
     options = parse(part.options, config.corrector.options, "corrector.options")
     corrector = part.build(options, Reference(real, f"{domain.digest}-{config.real}", backend.memo))
-    generated = [_generated(backend, config, t, device, _part(tick, 0.05, 0.06)) for t in config.generations]
+    generated = [_generated(backend, config, t, device, jobwork.share(tick, 0.05, 0.06)) for t in config.generations]
     return audit(
         corrector, judge, real, dataset_of(config.data).held_out(config.n, HELD_OUT_DRAW), generated=generated,
-        perturbations=config.perturbations, seed=config.seed, tick=_part(tick, 0.06, 1.0),
+        perturbations=config.perturbations, seed=config.seed, tick=jobwork.share(tick, 0.06, 1.0),
     )  # fmt: skip
 
 
@@ -64,10 +64,6 @@ def _generated(backend: Backend, config: AuditConfig, t: int, device: str, tick:
         tick=tick,
     )
     return Given(f"generation-{t}", f"{row.name}, generation {t}", "generated", samples)
-
-
-def _part(tick: Tick, low: float, high: float) -> Tick:
-    return lambda fraction, sentence: tick(low + (high - low) * min(max(fraction, 0.0), 1.0), sentence)
 
 
 def work(

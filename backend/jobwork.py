@@ -19,7 +19,7 @@ from backend.jobs import AT_WORK, KINDS, Kind
 from backend.journal import bump, sql_now
 from backend.reclaiming import FUTURE_S
 from backend.stages import MAX_ATTEMPTS
-from backend.tables import Base, utc_now
+from backend.tables import Artifact, Loop, utc_now
 from backend.troubles import insist
 from core.errors import Cancelled, LeaseLost, LoopscopeError
 from core.protocols import Tick, silent
@@ -39,10 +39,20 @@ class Lease:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What work made: values of columns of the job's row, and rows that are published with it."""
+    """What work made.
+
+    Attributes:
+        values: of columns of the job's row.
+        artifacts: of one loop, published with it.
+    """
 
     values: Mapping[str, Any]
-    rows: Sequence[Base] = ()
+    artifacts: Sequence[Artifact] = ()
+
+
+def share(tick: Tick, low: float, high: float) -> Tick:
+    """A tick for a part of the work: its 0 to 1 is ``low`` to ``high`` of the whole."""
+    return lambda fraction, sentence: tick(low + (high - low) * min(max(fraction, 0.0), 1.0), sentence)
 
 
 def work(
@@ -156,7 +166,7 @@ def publish(backend: Backend, lease: Lease, outcome: Outcome) -> None:
     Raises:
         LeaseLost: when another worker holds the job by now, or it is gone; nothing changes then.
     """
-    if not _end(backend, lease, {**outcome.values, "state": "done", "fraction": 1.0}, outcome.rows):
+    if not _end(backend, lease, {**outcome.values, "state": "done", "fraction": 1.0}, outcome.artifacts):
         raise LeaseLost(f"Another worker holds this {lease.kind.what} now.")
 
 
@@ -285,17 +295,19 @@ def _attempts(backend: Backend, lease: Lease) -> int:
         return session.scalar(select(table.attempt).where(table.id == lease.job_id)) or MAX_ATTEMPTS
 
 
-def _end(backend: Backend, lease: Lease, values: Mapping[str, Any], rows: Sequence[Base] = ()) -> bool:
+def _end(backend: Backend, lease: Lease, values: Mapping[str, Any], artifacts: Sequence[Artifact] = ()) -> bool:
     """Write the last state, if the lease is still held."""
     table = lease.kind.table
     with backend.database.write() as session:
+        for loop_id in {artifact.loop_id for artifact in artifacts}:  # first, as every writer of a loop does
+            session.scalar(select(Loop.id).where(Loop.id == loop_id).with_for_update())
         job = session.scalar(select(table).where(table.id == lease.job_id).with_for_update())
         if job is None or job.token != lease.token or job.state not in AT_WORK:
             return False
         for name, value in values.items():
             setattr(job, name, value)
         job.token, job.finished_at = "", utc_now()
-        for row in rows:
-            session.merge(row)
+        for artifact in artifacts:
+            session.merge(artifact)
         bump(session)
     return True
