@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from backend.views import LoopView, PanelSampleView, PanelView
 
 ONE, ACROSS = "one", "loops"
+DRAW = 2  # place of the chosen draw among what is shown
 MODES = [("One loop", ONE), ("Across loops", ACROSS)]
 NO_LOOPS = "Nothing to show yet. Launch a loop on the Launch page; its first samples are here within two minutes."
 NO_VIEWER = {"panes": [], "message": "", "hidden": True}
@@ -50,22 +51,36 @@ def build(backend: "Backend", address: Any) -> Page:
     section = drawnew.build_section()
     pictures = widgets.pictures(elem_id="inspect-pictures")
     detail = widgets.live(elem_id="inspect-details")
-    inputs = [mode, loop, choices, sample, generation, start, chosen]
-    shown = [generation, sample, viewer, pictures, detail, chosen, banner, section.fold, section.status,
+    key = gr.Textbox("", visible="hidden", elem_id="inspect-key")  # what the figures are of: see _key
+    inputs = [mode, loop, choices, sample, generation, start, chosen, key]
+    shown = [generation, sample, chosen, key, viewer, pictures, detail, banner, section.fold, section.status,
              section.earlier]  # fmt: skip
 
-    def show(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str, draw_id: str) -> list[Any]:
-        """Slider, samples, viewer, pictures, details; the draw, its banner, the section with its status and list."""
+    def show(
+        mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str, draw_id: str, _: str = ""
+    ) -> list[Any]:
+        """What :data:`shown` is set to. The chosen draw is left alone, for another one may be chosen meanwhile, unless
+        there is none such."""
         t, index, begin = whole(t), whole(index), Start.of(at)
+        now = _key(mode, loop_id, keys, index, t, draw_id)
         if mode == ACROSS:
-            return [*_across(backend, keys, index, t, begin), "", "", gr.update(visible=False), gr.skip(), gr.skip()]
+            slider, samples, *figures = _across(backend, keys, index, t, begin)
+            return [slider, samples, "", now, *figures, "", gr.update(visible=False), gr.skip(), gr.skip()]
         draw = _draw(backend, loop_id, t, draw_id)
-        return [*_one(backend, loop_id, index, t, begin, draw), *_drawing(backend, loop_id, t, draw)]
+        slider, samples, *figures = _one(backend, loop_id, index, t, begin, draw)
+        kept = "" if draw is None and draw_id else gr.skip()
+        return [slider, samples, kept, now, *figures, *_drawing(backend, loop_id, t, draw)]
 
     def changed(*values: Any) -> list[Any]:
         updates = show(*values)
-        held = (*values[:-1], updates[5])  # a draw of another generation is shown no more
-        return [*updates, address_of(query(*held))]
+        draw_id = "" if updates[DRAW] == "" else values[-2]
+        return [*updates, address_of(query(*values[:-2], draw_id))]
+
+    def picked(*values: Any) -> list[Any]:
+        """The same with a draw, or none, that is chosen by this."""
+        updates = changed(*values)
+        updates[DRAW] = "" if updates[DRAW] == "" else values[-2]
+        return updates
 
     gr.on(
         [c.change for c in (loop, choices, sample, generation)], changed, inputs, [*shown, address],
@@ -90,21 +105,21 @@ def build(backend: "Backend", address: Any) -> Page:
             draw = drawnew.start(backend, held[1], whole(held[4]), typed)
         except LoopscopeError as error:
             return [gr.skip() if c is not section.status else drawnew.refused(error) for c in [*shown, address]]
-        return changed(*held[:-1], draw.id)
+        return picked(*held[:-2], draw.id, "")
 
     section.run.click(asked_for, [*inputs, *section.controls], [*shown, address], **quiet(trigger_mode="once"))
 
     def acted(event: gr.EventData, *values: Any) -> list[Any]:
         """An earlier draw was chosen, the panel is wanted back, or a draw is to be forgotten."""
         asked = widgets.data_of(event)
-        picked = str(asked.get("draw", "")) if asked.get("act") == "choose" else ""
+        chosen_one = str(asked.get("draw", "")) if asked.get("act") == "choose" else ""
         try:
             if asked.get("act") == "delete":
                 drawing.delete(backend, values[1], str(asked.get("draw", "")))
         except LoopscopeError as error:
             return [gr.skip() if c is not section.status else drawnew.refused(error) for c in [*shown, address]]
-        updates = changed(*values[:-1], picked)
-        return [status_line("") if c is section.status and not picked else u
+        updates = picked(*values[:-2], chosen_one, "")
+        return [status_line("") if c is section.status and not chosen_one else u
                 for c, u in zip([*shown, address], updates, strict=True)]  # fmt: skip
 
     for source in (banner, section.earlier):
@@ -136,40 +151,49 @@ def build(backend: "Backend", address: Any) -> Page:
         t = min(max(whole(asked.get("generation"), last), 0), last)
         index = max(whole(asked.get("sample"), 0), 0)
         at = f"{asked.get('frame', '')};{asked.get('camera', '')}"
-        _, samples, *drawn = show(chosen_mode, loop_id, keys, index, t, at, asked.get("draw", ""))
-        figures, drawn_ones = drawn[:3], drawn[3:]
+        draw_id = asked.get("draw", "")
+        _, samples, kept, now, *rest = show(chosen_mode, loop_id, keys, index, t, at, draw_id)
         return [
             chosen_mode,
             gr.update(choices=_loop_choices(views), value=loop_id or None, visible=chosen_mode == ONE),
             gr.update(choices=_pane_choices(views), value=keys, visible=chosen_mode == ACROSS),
             {"value": index, **samples} if samples.get("choices") else samples,
             gr.update(maximum=max(last, 1), value=t),
-            at, drawn_ones[0], *figures, *drawn_ones[1:], *drawnew.form_of(backend, loop_id),
+            at, "" if kept == "" else draw_id, now, *rest, *drawnew.form_of(backend, loop_id),
         ]  # fmt: skip
 
-    def refresh(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str, draw_id: str) -> list[Any]:
+    def refresh(mode: str, loop_id: str, *values: Any) -> list[Any]:
         views = _with_motions(backend)
         if not loop_id and views:
             return open_({})
-        slider, samples, *figures = show(mode, loop_id, keys, index, t, at, draw_id)
-        drawn_ones = figures[3:]
+        slider, samples, kept, now, *rest = show(mode, loop_id, *values)
         return [gr.skip(), gr.update(choices=_loop_choices(views)), gr.update(choices=_pane_choices(views)), samples,
-                slider, gr.skip(), drawn_ones[0], *figures[:3], *drawn_ones[1:],
-                *[gr.skip()] * len(section.asking)]  # fmt: skip
+                slider, gr.skip(), kept, now, *rest, *[gr.skip()] * len(section.asking)]  # fmt: skip
 
-    def query(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str, draw_id: str) -> Query:
-        del at
+    def query(
+        mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, _: str, draw_id: str, *__: str
+    ) -> Query:
         which: Query = {"mode": ACROSS, "loops": ",".join(keys or [])} if mode == ACROSS else {"loop": loop_id or ""}
         drawn: Query = {"draw": draw_id} if draw_id and mode == ONE else {}
         return which | {"generation": str(whole(t)), "sample": str(whole(index))} | drawn
 
     outputs = [*inputs, viewer, pictures, detail, banner, section.fold, section.status, section.earlier,
                *section.asking]  # fmt: skip
-    return Page("inspect", inputs, outputs, open_, refresh, query)
+
+    def behind(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, _: str, draw_id: str, of: str) -> bool:
+        return of != _key(mode, loop_id, keys, index, t, draw_id)
+
+    return Page("inspect", inputs, outputs, open_, refresh, query, behind=behind)
 
 
 def address_of(query: Query) -> str:
     return urlencode({"tab": "inspect", **query}, safe=",:")
+
+
+def _key(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, draw_id: str) -> str:
+    """Names what is shown for these values."""
+    which = ",".join(keys or []) if mode == ACROSS else f"{loop_id or ''} {draw_id or ''}"
+    return f"{mode} {which} {whole(t)} {whole(index)}"
 
 
 def _draw(backend: "Backend", loop_id: str, t: int, draw_id: str) -> "DrawView | None":
@@ -182,19 +206,18 @@ def _draw(backend: "Backend", loop_id: str, t: int, draw_id: str) -> "DrawView |
 
 
 def _drawing(backend: "Backend", loop_id: str, t: int, draw: "DrawView | None") -> list[Any]:
-    """Which draw is shown, its banner; the section with its status and list, where there are motions to draw."""
+    """The banner of a draw that is shown; the section with its status and list, where there are motions to draw."""
     try:
         views = drawing.list_draws(backend, loop_id, t) if loop_id else []
     except LoopscopeError:
         views = []
     there = _panel(backend, loop_id, t) is not None and previews.view_of(verbs.show_loop(backend, loop_id)) == "motion"
-    may, picked = drawnew.may_draw(backend), "" if draw is None else draw.id
+    may = drawnew.may_draw(backend)
     return [
-        picked,
         "" if draw is None else drawnew.banner(draw, may),
         gr.update(visible=there),
         gr.skip() if draw is None else drawnew.status_of(draw),
-        drawnew.earlier(views, picked, t, may),
+        drawnew.earlier(views, "" if draw is None else draw.id, t, may),
     ]
 
 

@@ -72,13 +72,25 @@ def test_a_draw_takes_the_place_of_the_panel_and_the_address_names_it(backend: B
     banner = at(page, updates, "inspect-draw-banner")
     assert "Drawn on demand" in banner and "a person walks in a circle" in banner and "inspect-draw-back" in banner
     assert f"{base}/raw/1/motion.bvh" in at(page, updates, "inspect-details")
-    assert page.query("one", loop_id, [], 1, 0, "", draw.id)["draw"] == draw.id
-    assert "draw" not in page.query("one", loop_id, [], 1, 0, "", "")
+    assert page.query("one", loop_id, [], 1, 0, "", draw.id, "")["draw"] == draw.id
+    assert "draw" not in page.query("one", loop_id, [], 1, 0, "", "", "")
     other = page.open(asked | {"generation": "1"})
     assert at(page, other, "inspect-draw") == "" and at(page, other, "inspect-draw-banner") == ""
     assert "/panel/" in at(page, other, "inspect-viewer")["panes"][0]["url"], "of another generation it is none"
     unknown = page.open(asked | {"draw": "nobody"})
     assert at(page, unknown, "inspect-draw") == ""
+
+
+def test_an_answer_that_came_too_late_is_put_right(backend: Backend, page: Page) -> None:
+    loop_id = drawable(backend)
+    draw = drawn(backend, loop_id)
+    updates = page.open({"loop": loop_id, "generation": "0", "draw": draw.id})
+    held = {c.elem_id: at(page, updates, str(c.elem_id)) for c in page.inputs}
+    held |= {"inspect-loop": loop_id, "inspect-loops": [], "inspect-sample": 0, "inspect-generation": 0}
+    assert not page.behind(*held.values())
+    late = page.refresh(*(held | {"inspect-draw": ""}).values())  # a poll that began before the draw was chosen
+    assert "value" not in late[6], "the choice stays"
+    assert page.behind(*(held | {"inspect-key": at(page, late, "inspect-key")}).values()), "and is shown again"
 
 
 def test_while_it_is_drawn_the_panel_stays_and_progress_is_told(backend: Backend, page: Page) -> None:
