@@ -57,24 +57,24 @@ def build_section() -> Section:
         with gr.Column(elem_classes=["ls-form", "ls-drawnew"]) as form:
             with gr.Row():
                 label = gr.Dropdown(
-                    choices=[], label="Class", elem_id="inspect-draw-class", interactive=True, scale=3, min_width=150
+                    choices=[], label="Class", elem_id="inspect-draw-class", interactive=True, scale=3, min_width=130
                 )
                 prompt = gr.Textbox(
                     "", label="Or a sentence", placeholder="a person walks in a circle", max_lines=1, visible=False,
-                    elem_id="inspect-draw-prompt", scale=6, min_width=260,
+                    elem_id="inspect-draw-prompt", scale=6, min_width=190,
                 )  # fmt: skip
                 guidance = gr.Number(
                     1.0, label="Guidance scale", minimum=0, maximum=20, step=0.5, elem_id="inspect-draw-guidance",
-                    scale=2, min_width=120,
+                    scale=2, min_width=110,
                 )  # fmt: skip
                 count = gr.Slider(
                     1, MOST_SAMPLES, value=4, step=1, label="Samples", elem_id="inspect-draw-count", interactive=True,
-                    buttons=[], scale=3, min_width=170,
+                    buttons=[], scale=3, min_width=130,
                 )  # fmt: skip
                 seed = gr.Number(
-                    0, label="Seed", minimum=0, precision=0, elem_id="inspect-draw-seed", scale=2, min_width=100
+                    0, label="Seed", minimum=0, precision=0, elem_id="inspect-draw-seed", scale=2, min_width=80
                 )
-                run = gr.Button("Draw", variant="primary", elem_id="inspect-draw-run", scale=0, min_width=110)
+                run = gr.Button("Draw", variant="primary", elem_id="inspect-draw-run", scale=0, min_width=90)
         status = widgets.live(elem_id="inspect-draw-status")
         earlier = widgets.live(elem_id="inspect-draw-earlier")
     return Section(fold, form, label, prompt, guidance, count, seed, run, status, earlier)
@@ -117,8 +117,11 @@ def start(backend: "Backend", loop_id: str, t: int, typed: Sequence[Any]) -> Dra
 
 
 def refused(error: LoopscopeError) -> str:
-    """What is wrong, in one sentence beside the control that it is about."""
-    return status_line(str(error), state="invalid", field=FIELDS.get(getattr(error, "field", ""), ""))
+    """What is wrong, in one sentence beside the control that it is about, and in its words."""
+    field, words = getattr(error, "field", ""), str(error)
+    if field in FIELDS and words.startswith(f"{field}: "):
+        words = f"{DrawRequest.model_fields[field].title}: {words.removeprefix(f'{field}: ')}"
+    return status_line(words, state="invalid", field=FIELDS.get(field, ""))
 
 
 def status_of(draw: DrawView) -> str:

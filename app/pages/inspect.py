@@ -245,6 +245,7 @@ def _one(
     tails = previews.tails_of([view], [ARM_COLOURS[view.arm]], t, last=last)
     if draw is not None and draw.samples:
         samples, index = _samples(draw.samples, index), min(index, len(draw.samples) - 1)
+        samples["choices"] = [(f"#{s.index} {s.label}".rstrip(), s.index) for s in draw.samples]  # often all alike
         words = sample_detail(draw.samples[index].outcome, viewer_embed.draw_url(view.id, draw.id), index)
         return [slider, samples, viewer_embed.drawn(view, draw, index, start=start), tails, words]
     samples, index = _samples(panel.samples, index), min(index, len(panel.samples) - 1)

@@ -107,6 +107,7 @@ def test_while_it_is_drawn_the_panel_stays_and_progress_is_told(backend: Backend
 @pytest.mark.parametrize(
     ("typed", "words", "control"),
     [
+        ({"guidance": 99}, "less than or equal to 20", "inspect-draw-guidance"),
         ({"guidance": None}, "Guidance scale is empty", "inspect-draw-guidance"),
         ({"seed": ""}, "Seed is empty", "inspect-draw-seed"),
         ({"label": "moonwalk"}, "no class", "inspect-draw-class"),
@@ -121,7 +122,8 @@ def test_what_is_wrong_is_said_beside_its_control(
     loop_id = drawable(backend)
     with pytest.raises(InvalidConfig, match=words) as raised:
         drawn(backend, loop_id, **typed)
-    assert f'data-invalid="{control}"' in drawnew.refused(raised.value)
+    told = drawnew.refused(raised.value)
+    assert f'data-invalid="{control}"' in told and "guidance_scale" not in told
 
 
 def test_empty_lists_teach_and_sentences_are_never_markup(backend: Backend) -> None:
