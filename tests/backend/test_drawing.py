@@ -16,8 +16,10 @@ from backend.context import Backend
 from backend.drawing import DrawRequest
 from backend.jobs import DRAW
 from backend.journal import lock_loop
+from backend.keeping.backup import backup
 from backend.keeping.gc import gc
 from backend.keeping.integrity import integrity
+from backend.keeping.restore import restore
 from backend.motionfiles import read_motion
 from backend.reconciler import reconcile
 from backend.store import to_bytes
@@ -27,6 +29,7 @@ from core.errors import Conflict, InvalidConfig, LoopscopeError, NotFound
 from core.protocols import Tick
 from tests.app.seeding import record, small
 from tests.app.seedloops import gaussian, keep_seeds
+from tests.backend.conftest import BackendFactory
 from tests.backend.drawloops import CLASS, TEXT, drawable
 from tests.backend.serving import Bridge, served
 
@@ -301,6 +304,22 @@ def test_a_draw_belongs_to_its_loop(here: tuple[Backend, TestClient, str, str]) 
     assert http.delete(f"/loops/{text}/draws/{view.id}").status_code == 404
     assert http.delete(f"/loops/{loop_id}/draws/{view.id}").status_code == 204
     assert http.get(f"/loops/{loop_id}/draws/{view.id}").status_code == 404
+
+
+def test_a_backup_brings_draws_back_and_goes_on_with_those_at_work(
+    make_backend: BackendFactory, tmp_path: Path
+) -> None:
+    backend = make_backend()
+    loop_id = drawable(backend)
+    done, waiting = drawn(backend, walk(loop_id)), drawing.start(backend, walk(loop_id, seed=1))
+    assert jobwork.claim(backend, DRAW, waiting.id, "gone") is not None
+    backup(backend, tmp_path / "all.tar")
+    other = make_backend(home=tmp_path / "other")
+    restore(tmp_path / "all.tar", other)
+    assert drawing.show(other, loop_id, done.id).samples == done.samples
+    assert len(drawing.motion(other, loop_id, done.id, "corrected", 0).motion) == 40
+    assert drawing.show(other, loop_id, waiting.id).state == "queued"
+    assert drawwork.work(other, waiting.id, device="cpu")
 
 
 def test_a_running_loop_can_be_drawn_from(backend: Backend) -> None:
