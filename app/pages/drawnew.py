@@ -85,8 +85,9 @@ def may_draw(backend: "Backend") -> bool:
     return backend.gate.require("viewer").role != "viewer"
 
 
-def form_of(backend: "Backend", loop_id: str) -> list[Any]:
-    """The controls as a loop's model can be asked: updates of :attr:`Section.asking`."""
+def form_of(backend: "Backend", loop_id: str, label: str = "") -> list[Any]:
+    """The controls as a loop's model can be asked: updates of :attr:`Section.asking`. A class that it has too stays
+    chosen, and so does what was typed."""
     try:
         can = drawing.askable(backend, loop_id)
     except LoopscopeError:
@@ -94,14 +95,14 @@ def form_of(backend: "Backend", loop_id: str) -> list[Any]:
     names = can.class_names if can.told != "none" else []
     return [
         gr.update(visible=may_draw(backend)),
-        gr.update(choices=names, value=names[0] if names else None, visible=bool(names)),
-        gr.update(visible=can.told == "text", value=""),
+        gr.update(choices=names, value=label if label in names else next(iter(names), None), visible=bool(names)),
+        gr.update(visible=can.told == "text"),
         gr.update(value=can.guidance_scale, visible=can.told != "none"),
     ]
 
 
 def start(backend: "Backend", loop_id: str, t: int, typed: Sequence[Any]) -> DrawView:
-    """Ask for what the controls hold; a sentence, where there is one, goes before the class.
+    """Ask for what the controls hold; a sentence, where one can be said, goes before the class.
 
     Raises:
         InvalidConfig: naming the field; and as :func:`backend.drawing.start`.
@@ -111,7 +112,7 @@ def start(backend: "Backend", loop_id: str, t: int, typed: Sequence[Any]) -> Dra
     for name, value in numbers.items():
         if value in (None, ""):
             raise InvalidConfig(f"{DrawRequest.model_fields[name].title} is empty.", "Give a number.", name)
-    said = str(prompt or "").strip()
+    said = str(prompt or "").strip() if drawing.askable(backend, loop_id).told == "text" else ""
     what = {"prompt": said} if said else {"label": label or ""}
     return drawing.start(backend, parse(DrawRequest, {"loop": loop_id, "generation": t, **what, **numbers}))
 

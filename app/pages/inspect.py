@@ -69,7 +69,8 @@ def build(backend: "Backend", address: Any) -> Page:
         draw = _draw(backend, loop_id, t, draw_id)
         slider, samples, *figures = _one(backend, loop_id, index, t, begin, draw)
         kept = "" if draw is None and draw_id else gr.skip()
-        return [slider, samples, kept, now, *figures, *_drawing(backend, loop_id, t, draw)]
+        there = bool(figures[0]["panes"])
+        return [slider, samples, kept, now, *figures, *_drawing(backend, loop_id, t, draw, there)]
 
     def changed(*values: Any) -> list[Any]:
         updates = show(*values)
@@ -86,7 +87,11 @@ def build(backend: "Backend", address: Any) -> Page:
         [c.change for c in (loop, choices, sample, generation)], changed, inputs, [*shown, address],
         **quiet(trigger_mode="always_last"),
     )  # fmt: skip
-    loop.change(lambda loop_id: drawnew.form_of(backend, loop_id), [loop], section.asking, **quiet())
+
+    def form(loop_id: str, label: Any) -> list[Any]:
+        return drawnew.form_of(backend, loop_id, label if isinstance(label, str) else "")
+
+    loop.change(form, [loop, section.label], section.asking, **quiet())
 
     def switched(mode: str, loop_id: str, keys: Sequence[str], *values: Any) -> list[Any]:
         """Another mode begins with the loops that make sense there."""
@@ -205,19 +210,16 @@ def _draw(backend: "Backend", loop_id: str, t: int, draw_id: str) -> "DrawView |
     return found if found is not None and found.generation == t else None
 
 
-def _drawing(backend: "Backend", loop_id: str, t: int, draw: "DrawView | None") -> list[Any]:
-    """The banner of a draw that is shown; the section with its status and list, where there are motions to draw."""
-    try:
-        views = drawing.list_draws(backend, loop_id, t) if loop_id else []
-    except LoopscopeError:
-        views = []
-    there = _panel(backend, loop_id, t) is not None and previews.view_of(verbs.show_loop(backend, loop_id)) == "motion"
-    may = drawnew.may_draw(backend)
+def _drawing(backend: "Backend", loop_id: str, t: int, draw: "DrawView | None", there: bool) -> list[Any]:
+    """The banner of a draw that is shown; the section with its status and list, where there are motions."""
+    if not there:
+        return ["", gr.update(visible=False), gr.skip(), ""]
+    may, picked = drawnew.may_draw(backend), "" if draw is None else draw.id
     return [
         "" if draw is None else drawnew.banner(draw, may),
-        gr.update(visible=there),
+        gr.update(visible=True),
         gr.skip() if draw is None else drawnew.status_of(draw),
-        drawnew.earlier(views, "" if draw is None else draw.id, t, may),
+        drawnew.earlier(drawing.list_draws(backend, loop_id, t), picked, t, may),
     ]
 
 

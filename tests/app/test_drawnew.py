@@ -49,7 +49,8 @@ def drawn(backend: Backend, loop_id: str, t: int = 0, **typed: Any) -> drawing.D
 def test_the_form_offers_what_the_model_is_told(backend: Backend) -> None:
     form, label, prompt, guidance = drawnew.form_of(backend, drawable(backend))
     assert form["visible"] and "walk" in label["choices"] and not prompt["visible"] and guidance["value"] == 2.5
-    _, label, prompt, _ = drawnew.form_of(backend, drawable(backend, TEXT))
+    _, label, prompt, _ = drawnew.form_of(backend, drawable(backend, TEXT), "walk")
+    assert label["value"] == "walk" and "value" not in prompt, "what was chosen and typed stays"
     assert label["visible"] and prompt["visible"]
     _, label, prompt, guidance = drawnew.form_of(backend, drawable(backend, CLASS | {"condition": "none"}))
     assert not label["visible"] and not prompt["visible"] and not guidance["visible"]
@@ -112,7 +113,7 @@ def test_while_it_is_drawn_the_panel_stays_and_progress_is_told(backend: Backend
         ({"seed": ""}, "Seed is empty", "inspect-draw-seed"),
         ({"label": "moonwalk"}, "no class", "inspect-draw-class"),
         ({"label": None}, "Nothing is asked for", "inspect-draw-class"),
-        ({"prompt": "a person walks"}, "not sentences", "inspect-draw-prompt"),
+        ({"label": "", "prompt": "a person walks"}, "Nothing is asked for", "inspect-draw-class"),
         ({"count": 99}, "less than or equal to 8", "inspect-draw-count"),
     ],
 )
