@@ -182,7 +182,7 @@ def show(backend: Backend, loop_id: str, draw_id: str) -> DrawView:
     """
     with backend.database.read() as session:
         view = view_of(_get(session, loop_id, draw_id), backend.settings.stale_after_s)
-        usual_s = _usual_s(session) if view.state == "queued" else None
+        usual_s = _usual_s(session, loop_id) if view.state == "queued" else None
     if usual_s is None:
         return view
     words = f"{view.sentence}; drawing then takes about {in_words(usual_s)}"
@@ -294,11 +294,11 @@ def _serves(session: Session, job: DrawJob) -> bool:
     return job.state in ("queued", "running")
 
 
-def _usual_s(session: Session) -> float | None:
-    """Seconds that the last draws took; None before there was one."""
+def _usual_s(session: Session, loop_id: str) -> float | None:
+    """Seconds that the last draws of a loop took; None before there was one."""
     rows = session.execute(
         select(DrawJob.started_at, DrawJob.finished_at)
-        .where(DrawJob.state == "done")
+        .where(DrawJob.loop_id == loop_id, DrawJob.state == "done")
         .order_by(DrawJob.finished_at.desc())
         .limit(REMEMBERED)
     )

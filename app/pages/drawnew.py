@@ -64,12 +64,12 @@ def build_section() -> Section:
                     elem_id="inspect-draw-prompt", scale=6, min_width=190,
                 )  # fmt: skip
                 guidance = gr.Number(
-                    1.0, label="Guidance scale", minimum=0, maximum=20, step=0.5, elem_id="inspect-draw-guidance",
-                    scale=2, min_width=110,
+                    1.0, label="Guidance", minimum=0, maximum=20, step=0.5, elem_id="inspect-draw-guidance",
+                    scale=2, min_width=90,
                 )  # fmt: skip
                 count = gr.Slider(
                     1, MOST_SAMPLES, value=4, step=1, label="Samples", elem_id="inspect-draw-count", interactive=True,
-                    buttons=[], scale=3, min_width=130,
+                    buttons=[], scale=3, min_width=150,
                 )  # fmt: skip
                 seed = gr.Number(
                     0, label="Seed", minimum=0, precision=0, elem_id="inspect-draw-seed", scale=2, min_width=80
