@@ -17,12 +17,14 @@ from core.config import LoopConfig, parse
 from core.errors import InvalidConfig
 from core.protocols import Reference, Tick, silent
 from core.seeds import seed_for
+from core.threads import threads
 from corrector.audit import Audit, Given, audit
 
 HELD_OUT_DRAW = 4
 """Draw 0 of the held-out windows is the evaluator's reference, the next three are its floors."""
 
 
+@threads(1)
 def compute(backend: Backend, config: AuditConfig, *, device: str = "auto", tick: Tick = silent) -> Audit:
     """The audit of a checked config.
 

@@ -18,10 +18,12 @@ from core.panel import names_of_samples, prompted, shown
 from core.protocols import Tick, silent
 from core.records import Item
 from core.seeds import seed_for
+from core.threads import threads
 
 DRAWN = 0.3  # share of the time after which samples are drawn; the rest corrects them
 
 
+@threads(1)
 def compute(
     backend: Backend, request: DrawRequest, *, device: str = "auto", tick: Tick = silent
 ) -> tuple[Item, list[dict[str, Any]]]:

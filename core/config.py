@@ -62,7 +62,12 @@ class TrainingConfig(Options):
     )  # fmt: skip
     deterministic: bool = Field(
         False, exclude_if=lambda wanted: not wanted, title="Deterministic on a GPU",
-        description="The same bits in every run, somewhat slower; on a CPU they are with as many threads.",
+        description="The same bits in every run, somewhat slower; on a CPU they are anyway.",
+    )  # fmt: skip
+    threads: int = Field(
+        1, ge=1, le=64, exclude_if=lambda count: count == 1, title="Threads on a CPU",
+        description="Used by learning. Sums of several threads differ in their last bits from those of one, so the "
+        "number belongs to the experiment and not to the machine.",
     )  # fmt: skip
 
 

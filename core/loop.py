@@ -21,6 +21,7 @@ from core.protocols import Corrector, Domain, Doubter, Memo, Reference, Shelf, T
 from core.records import GenerationRecord, Item, Outcome, count_statuses, usable
 from core.redraw import redraw_rejected
 from core.seeds import seed_for
+from core.threads import threads
 
 TAIL_LEVEL = 0.05  # the share of real data beyond the bound that the metric "tail" counts by
 PART_S, MOST_PARTS = 1.0, 64
@@ -71,9 +72,16 @@ def run_loop(
                 on_stage(t, stage)
             began = time.perf_counter()
             for part in range(parts_of(run, stage)):
-                STAGES[stage](run, t, part)
+                perform(run, t, stage, part)
             seconds[stage] = time.perf_counter() - began
         yield record_of(run.shelf, t, seconds)
+
+
+def perform(run: Run, t: int, stage: str, part: int = 0) -> None:
+    """Do one stage, with the same numbers on few cores and on many: only learning uses more threads than one, and as
+    many as the config says."""
+    with threads(run.config.training.threads if stage == "learn" else 1):
+        STAGES[stage](run, t, part)
 
 
 def learn(run: Run, t: int, part: int = 0) -> None:

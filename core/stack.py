@@ -18,7 +18,7 @@ import numpy as np
 from core.blocks import BLOCK_S, Block, run_blocks
 from core.config import LoopConfig, digest
 from core.draws import Draws, stack
-from core.loop import STAGES, Run, record_of, stages_of
+from core.loop import Run, perform, record_of, stages_of
 from core.memory import MemoryMemo
 from core.policies import POLICIES, Policy
 from core.protocols import Corrections, Domain, Evaluator, Generator, Labels, Measured, Memo, Tails, Tick, silent
@@ -66,7 +66,7 @@ def run_stacked(runs: Sequence[Run], *, start: int = 0) -> Iterator[tuple[Genera
         for stage in stages_of(whole.config, t):
             began = time.perf_counter()
             for run in runs if stage == "panel" else (whole,):
-                STAGES[stage](run, t, 0)
+                perform(run, t, stage)
             seconds[stage] = (time.perf_counter() - began) / len(runs)
         yield tuple(record_of(run.shelf, t, seconds) for run in runs)
         whole.shelf.forget(t)

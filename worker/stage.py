@@ -24,10 +24,11 @@ from backend.turns import claim_next
 from core.blocks import BLOCK
 from core.config import LoopConfig
 from core.errors import Cancelled, LeaseLost, LoopscopeError
-from core.loop import STAGES, Run, parts_of
+from core.loop import Run, parts_of, perform
 from core.panel import names_of_samples
 from core.protocols import Tick
 from core.records import Item
+from core.threads import threads
 from worker.block import run_block_stage
 from worker.memory import free_memory
 from worker.tick import Leaving, StageTick
@@ -117,7 +118,7 @@ def _run_one(backend: Backend, lease: Lease, device: str, leaving: Callable[[], 
 def _do_stage(backend: Backend, lease: Lease, tick: Tick, device: str) -> None:
     began, shelf = time.perf_counter(), SqlShelf(backend, lease.loop_id)
     run = build_run(lease.config, shelf=shelf, memo=backend.memo, tick=tick, device=device)
-    STAGES[lease.stage](run, lease.generation, lease.part)
+    perform(run, lease.generation, lease.stage, lease.part)
     samples = _keep_panel(run, shelf, lease) if lease.stage == "panel" else []
     seconds = time.perf_counter() - began
     insist_on_publishing(
@@ -162,11 +163,12 @@ def prepare(
             config = LoopConfig.model_validate(loop.config)
             shelf = SqlShelf(backend, loop_id)
             run = build_run(config, shelf=shelf, memo=backend.memo, tick=tick, device=device)
-            if what == "evaluator":
-                run.domain.evaluator(tick).floor(config.evaluation.samples)
-            else:
-                real = run.domain.real(config.n)
-                (run.corrector or run.panel_corrector).correct(real, rows=slice(0, 1), tick=tick)
+            with threads(1):
+                if what == "evaluator":
+                    run.domain.evaluator(tick).floor(config.evaluation.samples)
+                else:
+                    real = run.domain.real(config.n)
+                    (run.corrector or run.panel_corrector).correct(real, rows=slice(0, 1), tick=tick)
         except Leaving:
             pass
         except (LoopscopeError, SQLAlchemyError, OSError) as error:

@@ -85,6 +85,10 @@ class Dataset:
         """Other windows of the training split, for the evaluator to learn from."""
         return self._draw("train", count, _EVALUATOR)
 
+    def evaluator_images(self, count: int) -> NDArray[np.bool_]:
+        """(count,) which windows of :meth:`evaluator_train` are mirror images of what was recorded."""
+        return self._flips(self._chance(count, _EVALUATOR))
+
     def held_out(self, count: int, draw: int = 0) -> MotionBatch:
         """Windows of the held-out split; other ones for every ``draw``."""
         return self._draw("held-out", count, _HELD_OUT + draw)
@@ -92,8 +96,7 @@ class Dataset:
     def _draw(self, split: Split, count: int, stream: int) -> MotionBatch:
         if count < 1:
             raise InvalidConfig(f"A data set is asked for at least one window; got {count}.", "", "n")
-        rng = np.random.default_rng([crc32(self.digest.encode()), stream])
-        chance = rng.random((count, 2))
+        chance = self._chance(count, stream)
         labels = np.arange(count, dtype=np.int64) % len(self.class_names)
         root, rotations = self.clips.cut(split, labels, chance[:, 0])
         captions = np.full(count, -1, np.int64)
@@ -103,7 +106,7 @@ class Dataset:
         batch = MotionBatch(self.skeleton, root, rotations, self.fps, labels, captions)
         if self.mirror:
             image = mirrored(batch, lateral_axis(self.skeleton))
-            flip = chance[:, 1] < 0.5
+            flip = self._flips(chance)
             batch = replace(
                 batch,
                 root_position_m=np.where(flip[:, None, None], image.root_position_m, batch.root_position_m),
@@ -114,6 +117,14 @@ class Dataset:
             )
         batch = canonicalize(batch)
         return batch.with_arrays(batch.arrays())  # as it is stored: float32
+
+    def _chance(self, count: int, stream: int) -> Array:
+        """(count, 2) in [0, 1): where each window is cut, and on which side it is shown."""
+        return np.random.default_rng([crc32(self.digest.encode()), stream]).random((count, 2))
+
+    def _flips(self, chance: Array) -> NDArray[np.bool_]:
+        flips: NDArray[np.bool_] = (chance[:, 1] < 0.5) & self.mirror
+        return flips
 
 
 def slerp_near(a: Array, b: Array, weight: Array) -> Array:

@@ -17,6 +17,7 @@ from core.config import digest
 from core.draws import Draws
 from core.protocols import Memo, Tails, Tick, silent
 from core.records import Item
+from core.threads import threads
 from model import metrics
 from model.digits.data import CLASSES, DigitData
 from model.digits.metrics import METRICS
@@ -137,6 +138,7 @@ class DigitsEvaluator:
         return found
 
 
+@threads(1)
 def train(data: DigitData, tick: Tick = silent) -> Item:
     """The network's weights and the features of the held-out reference."""
     source = torch.Generator().manual_seed(SEED)

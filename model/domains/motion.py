@@ -12,6 +12,7 @@ from core.errors import InvalidConfig
 from core.motion import MotionBatch, joint_distances
 from core.policies import NoOptions
 from core.protocols import DomainPart, Evaluator, Generator, Memo, Tick, silent
+from core.tripwires import parse_tripwire
 from core.typedpaths import typed_path
 from model.datasets.base import Dataset
 from model.datasets.registry import DATASETS
@@ -19,7 +20,7 @@ from model.denoisers import MODELS
 from model.denoisers.registry import Design
 from model.domains.parts import part_of
 from model.drift import DRIFT
-from model.matchingmetrics import MATCHING
+from model.matchingmetrics import MATCHING, POOL
 from model.metrics import METRICS
 from model.sentences import embed
 from model.tails import TAIL
@@ -149,7 +150,7 @@ def check_motion(config: LoopConfig) -> None:
     """The data set is there, and kept in memory; what is missing is said now, not by the first stage.
 
     Raises:
-        InvalidConfig: where several seeds are asked for at once.
+        InvalidConfig: where several seeds are asked for at once, or a stop rule's metric is never measured.
         InvalidConfig: where a model is to be told text and there is none, or what reads it is missing; where there are
             prompts and the model is told none.
         DataMissing: when the data set's files are not there.
@@ -174,6 +175,25 @@ def check_motion(config: LoopConfig) -> None:
             "Choose the model's condition 'text', or leave the prompts out.",
             "evaluation.prompts",
         )
+    _check_stop_rules(config, told)
+
+
+def _check_stop_rules(config: LoopConfig, told: str) -> None:
+    """What is measured of captions only would never stop a loop without them.
+
+    Raises:
+        InvalidConfig: naming the rule's place.
+    """
+    if told == "text" and config.evaluation.samples >= POOL:
+        return
+    for i, rule in enumerate(config.tripwires):
+        if parse_tripwire(rule).condition.metric in MATCHING:
+            raise InvalidConfig(
+                f"The rule {rule!r} would never stop this loop: such a metric is measured where the model is told text "
+                f"and on at least {POOL} samples.",
+                "Choose another metric, or the model's condition 'text'.",
+                f"tripwires.{i}",
+            )
 
 
 MOTION = DomainPart(

@@ -149,6 +149,15 @@ def test_prompts_that_cannot_be_are_refused_in_words(changes: dict[str, Any], wo
     assert caught.value.field == field
 
 
+def test_stop_rules_speak_of_what_is_measured() -> None:
+    rule = {"tripwires": ["fid > 60", "r_precision_1 < .2"]}
+    assert check(with_changes(LoopConfig(), TINY | rule)).tripwires[1].startswith("r_precision_1")
+    for change in ({"model.options.condition": "class"}, {"evaluation.samples": 31}):
+        with pytest.raises(InvalidConfig, match="would never stop this loop") as caught:
+            check(with_changes(LoopConfig(), TINY | rule | change))
+        assert caught.value.field == "tripwires.1"
+
+
 def test_prompts_have_no_meaning_in_other_domains() -> None:
     with pytest.raises(InvalidConfig, match="No model of the domain 'gaussian'"):
         check(read_config({"domain": "gaussian", "evaluation": {"prompts": ["a person walks"]}}))

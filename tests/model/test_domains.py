@@ -1,11 +1,12 @@
 """The motion domain, and a whole short loop over it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from core.config import LoopConfig, PartConfig, with_changes
 from core.errors import DataMissing, InvalidConfig, UnknownPart
@@ -14,6 +15,7 @@ from core.memory import MemoryMemo, MemoryShelf
 from core.policies import POLICIES
 from core.protocols import Corrections, Domain, Tick, silent
 from core.records import GenerationRecord, Outcome
+from core.threads import threads
 from model import drift as drift_module
 from model import evaluator as evaluator_module
 from model.domains import DOMAINS, MotionDomain, dataset_of
@@ -79,6 +81,42 @@ def test_a_loop_gives_the_same_numbers_twice(policy: str) -> None:
     assert [r.training for r in one] == [r.training for r in two]
     assert len(one) == 3 and list(one[0].metrics) == [*METRICS, *DRIFT, "tail"]
     assert len({r.metrics["fid"] for r in one}) == 3
+
+
+@pytest.mark.usefixtures("quick_evaluator")
+def test_a_loop_gives_the_same_numbers_on_few_cores_and_on_many() -> None:
+    """Of a model that is large enough for torch and BLAS to share its sums out."""
+    config = with_changes(LoopConfig(), TINY | {"model.options": {}, "training.batch_size": 64, "generations": 1})
+    found = []
+    for cores in (1, 4):
+        with threads(cores):
+            found.append([(r.metrics, r.training) for r in records(config, MemoryMemo())])
+    assert found[0] == found[1]
+
+
+@pytest.mark.usefixtures("quick_evaluator")
+def test_more_threads_are_part_of_the_config() -> None:
+    wide = with_changes(LoopConfig(), {"training.threads": 2})
+    assert "threads" not in LoopConfig().model_dump()["training"] and wide.model_dump()["training"]["threads"] == 2
+    seen: list[int] = []
+
+    class Counted(Nothing):
+        def correct(self, *args: Any, **named: Any) -> Corrections:
+            seen.append(torch.get_num_threads())
+            return super().correct(*args, **named)
+
+    run = replace(run_of(with_changes(wide, TINY | {"generations": 0}), MemoryMemo()), panel_corrector=Counted())
+    generator = run.domain.generator()
+    fit = generator.fit
+
+    def counted(*args: Any, **named: Any) -> Any:
+        seen.append(torch.get_num_threads())
+        return fit(*args, **named)
+
+    run.domain.generator = lambda: generator  # type: ignore[method-assign]
+    generator.fit = counted  # type: ignore[method-assign]
+    list(run_loop(run))
+    assert seen == [2, 1]
 
 
 @pytest.mark.usefixtures("quick_evaluator")

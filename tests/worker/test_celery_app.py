@@ -45,7 +45,7 @@ def test_children_hear_that_their_parent_leaves(make_settings: Callable[..., Set
 def test_what_cannot_be_imported_is_no_error(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
     monkeypatch.setitem(celery_app.WARM, "cpu", ("no_such_module", "json"))
     with caplog.at_level(logging.WARNING):
-        warm_up("cpu", 1)
+        warm_up("cpu")
     assert "no_such_module" in caplog.text
 
 
