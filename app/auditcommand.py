@@ -1,23 +1,18 @@
 """``loopscope audit``: what a corrector does to real, broken and generated motion."""
 
-import logging
-import sys
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from app import console
+from app.following import followed
 from app.options import Home, Json, Server, changes_of, target_of
 from core.errors import InvalidConfig, LoopscopeError
 
 if TYPE_CHECKING:
     from app.targets import Target
     from backend.audits import AuditConfig, AuditView
-
-POLL_S = 0.5
-PENDING = ("queued", "running", "cancelling", "interrupted")
 
 
 def audit(
@@ -75,49 +70,16 @@ def _ended(target: "Target", config: "AuditConfig", again: bool) -> "AuditView":
     """The audit once it is over: computed here on a data folder, followed on a server or another process."""
     from backend.local import Local
 
-    with Progress() as progress:
-        if isinstance(target, Local):
-            from backend import audits, auditwork
+    if not isinstance(target, Local):
+        return followed(target.start_audit(config, again=again), lambda view: target.show_audit(view.id))
+    from backend import audits, auditwork
 
-            logging.getLogger("backend.auditwork").setLevel(logging.CRITICAL)  # failures are told as the audit's state
-            view = audits.start(target.backend, config, again=again, send=False)
-            while view.state == "queued":  # what fails unexpectedly is tried again, three times in all
-                auditwork.work(target.backend, view.id, worker="command line", also=progress)
-                view = target.show_audit(view.id)
-        else:
-            view = target.start_audit(config, again=again)
-        while view.state in PENDING:
-            time.sleep(POLL_S)
-            view = target.show_audit(view.id)
-            progress(view.fraction, view.sentence)
-    return view
-
-
-class Progress:
-    """A bar with a sentence and the time left, on a terminal's stderr; silent elsewhere."""
-
-    def __init__(self) -> None:
-        from rich.console import Console
-        from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(bar_width=24), TextColumn("{task.percentage:.0f} %"),
-            TimeRemainingColumn(compact=True), console=Console(stderr=True), transient=True,
-            disable=not sys.stderr.isatty(), speed_estimate_period=120.0,
-        )  # fmt: skip
-        self._task = self._bar.add_task("Starting", total=1.0)
-
-    def __enter__(self) -> "Progress":
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
-
-    def __call__(self, fraction: float, sentence: str) -> None:
-        from rich.markup import escape
-
-        self._bar.update(self._task, completed=fraction, description=escape(sentence[:72]))
+    backend = target.backend
+    return followed(
+        audits.start(backend, config, again=again, send=False),
+        lambda view: audits.show(backend, view.id),
+        lambda view, tick: auditwork.work(backend, view.id, worker="command line", also=tick),
+    )
 
 
 def _print(view: "AuditView", html: Path | None) -> None:

@@ -9,6 +9,7 @@ import typer.core
 from app import console, storecommands, sweepcommands
 from app.auditcommand import audit
 from app.datacommands import data_app
+from app.drawcommand import draw
 from app.labcommands import lab_app
 from app.loopcommands import loops_app
 from app.options import Changes, Home, Host, Json, Port, Server, changes_of, opened_home, settings_of, target_of
@@ -158,6 +159,7 @@ def correct(
 
 
 app.command()(audit)
+loops_app.command("draw")(draw)
 
 
 @app.command()

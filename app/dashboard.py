@@ -1,6 +1,6 @@
 """The dashboard: header, tabs, one poll for changes, one address per view."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode
@@ -98,16 +98,15 @@ def build_blocks(backend: "Backend") -> gr.Blocks:
             try:
                 now = pulse_of(backend).revision(backend)
                 still = now == revision
-                if still and not any(page.live for page in pages if page.name == name):
+                if still and not any(
+                    page.live or page.behind(*held) for page, held in _held(pages, values) if page.name == name
+                ):
                     return [gr.skip(), gr.skip(), *same]
                 if revision == UNOPENED:
                     return [_header(backend), UNSEEN, *go(dict(request.query_params))]
                 updates: list[Any] = []
-                at = 0
-                for page in pages:
-                    mine = values[at : at + len(page.inputs)]
-                    at += len(page.inputs)
-                    updates += page.refresh(*mine) if page.name == name else [gr.skip()] * len(page.outputs)
+                for page, held in _held(pages, values):
+                    updates += page.refresh(*held) if page.name == name else [gr.skip()] * len(page.outputs)
                 header = gr.skip() if still else _header(backend)
                 return [header, now, *[gr.skip()] * (len(view) - len(everything)), *updates]
             except LoopscopeError as error:
@@ -127,6 +126,14 @@ def opened_at(body: bytes, query: bytes) -> bytes:
     if wanted not in TITLES:
         return body
     return body.replace(f'"selected":"{FIRST}"'.encode(), f'"selected":"{wanted}"'.encode(), 1)
+
+
+def _held(pages: Sequence[Page], values: Sequence[Any]) -> Iterator[tuple[Page, Sequence[Any]]]:
+    """Each page with the values of its inputs, which stand one after the other."""
+    at = 0
+    for page in pages:
+        yield page, values[at : at + len(page.inputs)]
+        at += len(page.inputs)
 
 
 def _on_select(tab: gr.Tab, page: Page, shown: Any, address: Any) -> None:

@@ -89,7 +89,7 @@ def list_loops(
 def show(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home = None) -> None:
     """State, metrics by generation and the last events of a loop."""
     with target_of(server, home) as target:
-        loop = _find(target, loop_id)
+        loop = find(target, loop_id)
         generations, events = target.generations(loop.id), target.events(loop.id, limit=8)
     if as_json:
         console.print_json(console.plain(loop) | {"generations": console.plain(generations)})
@@ -111,21 +111,21 @@ def show(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home
 def cancel(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home = None) -> None:
     """Stop a loop; what it recorded stays."""
     with target_of(server, home) as target:
-        _tell(target.cancel(_find(target, loop_id).id), as_json)
+        _tell(target.cancel(find(target, loop_id).id), as_json)
 
 
 @loops_app.command("resume")
 def resume(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home = None) -> None:
     """Go on with a cancelled, stopped or failed loop."""
     with target_of(server, home) as target:
-        _tell(target.resume(_find(target, loop_id).id), as_json)
+        _tell(target.resume(find(target, loop_id).id), as_json)
 
 
 @loops_app.command("retry")
 def retry(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home = None) -> None:
     """Try a failed loop again, with all attempts of every stage."""
     with target_of(server, home) as target:
-        _tell(target.retry(_find(target, loop_id).id), as_json)
+        _tell(target.retry(find(target, loop_id).id), as_json)
 
 
 @loops_app.command("rollback")
@@ -142,7 +142,7 @@ def rollback(
         raise InvalidConfig(f"{to!r} is no generation.", "Give a whole number from 0, or: best.", "to")
     with target_of(server, home) as target:
         wanted: int | Literal["best"] = "best" if to == "best" else int(to)
-        _tell(target.rollback(_find(target, loop_id).id, wanted, metric=metric), as_json)
+        _tell(target.rollback(find(target, loop_id).id, wanted, metric=metric), as_json)
 
 
 @loops_app.command("prioritize", context_settings={"ignore_unknown_options": True})
@@ -155,7 +155,7 @@ def prioritize(
 ) -> None:
     """Let a loop go before others, or after them."""
     with target_of(server, home) as target:
-        _tell(target.prioritize(_find(target, loop_id).id, priority), as_json)
+        _tell(target.prioritize(find(target, loop_id).id, priority), as_json)
 
 
 @loops_app.command("clone")
@@ -169,7 +169,7 @@ def clone(
 ) -> None:
     """Launch a copy of a loop with edits."""
     with target_of(server, home) as target:
-        _tell(target.clone(_find(target, loop_id).id, changes_of(changes), name=name), as_json)
+        _tell(target.clone(find(target, loop_id).id, changes_of(changes), name=name), as_json)
 
 
 @loops_app.command("extend")
@@ -183,21 +183,21 @@ def extend(
 ) -> None:
     """Run more generations of a loop."""
     with target_of(server, home) as target:
-        _tell(target.extend(_find(target, loop_id).id, generations, seen=seen), as_json)
+        _tell(target.extend(find(target, loop_id).id, generations, seen=seen), as_json)
 
 
 @loops_app.command("delete")
 def delete(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home = None) -> None:
     """Delete a loop; it can be restored for a while."""
     with target_of(server, home) as target:
-        _tell(target.delete(_find(target, loop_id).id), as_json)
+        _tell(target.delete(find(target, loop_id).id), as_json)
 
 
 @loops_app.command("restore")
 def restore(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home = None) -> None:
     """Bring a deleted loop back."""
     with target_of(server, home) as target:
-        _tell(target.restore(_find(target, loop_id, deleted=True).id), as_json)
+        _tell(target.restore(find(target, loop_id, deleted=True).id), as_json)
 
 
 @loops_app.command("export")
@@ -213,7 +213,7 @@ def export(
 ) -> None:
     """A loop's configuration and metrics as a file."""
     with target_of(server, home) as target:
-        content = target.export(_find(target, loop_id).id, "json" if as_json else form)
+        content = target.export(find(target, loop_id).id, "json" if as_json else form)
     if output is None:
         console.print_text(content.decode().rstrip("\n"))
     else:
@@ -261,7 +261,7 @@ def _write(path: Path, content: bytes) -> None:
         raise LoopscopeError(f"{path} cannot be written: {error.strerror}.", "Check --output.") from None
 
 
-def _find(target: Target, loop_id: str, *, deleted: bool = False) -> "LoopView":
+def find(target: Target, loop_id: str, *, deleted: bool = False) -> "LoopView":
     """The loop of that id, or the only one whose id begins so."""
     from core.errors import Conflict, NotFound
 

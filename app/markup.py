@@ -38,6 +38,14 @@ def notice(text: str, *, kind: str = "info", more: str = "") -> str:
     return f'<div class="ls-notice" data-kind="{esc(kind)}" role="status"><span>{esc(text)}</span>{more}</div>'
 
 
+def status_line(text: str, *, state: str = "ready", field: str = "") -> str:
+    """What a form would do, or (``invalid``) what is wrong with it, said beside the control ``field`` too."""
+    return (
+        f'<div class="ls-status" data-status data-state="{state}" data-invalid="{esc(field)}" '
+        f'data-message="{esc(text)}" role="status" aria-live="polite">{esc(text)}</div>'
+    )
+
+
 def arm_mark(arm: str) -> str:
     return f'<i class="ls-arm" style="--arm:var(--ls-{esc(arm)})" title="{esc(ARM_TITLES.get(arm, arm))}"></i>'
 

@@ -8,11 +8,13 @@ from app.theme import ARM_COLOURS, FURTHER_COLOURS
 from backend.outcomes import help_sentence
 
 if TYPE_CHECKING:
+    from backend.drawing import DrawView
     from backend.views import LoopView, PanelView
 
 Kind = Literal["real", "raw", "corrected"]
 KINDS: tuple[Kind, ...] = ("real", "raw", "corrected")
 MOST_PANES = 4
+FOR_THE_EYE = "for the eye only: this loop corrects nothing"
 
 
 @dataclass(frozen=True)
@@ -58,9 +60,18 @@ def panel_url(loop_id: str, generation: int) -> str:
     return f"/api/v1/loops/{loop_id}/generations/{generation}/panel"
 
 
+def draw_url(loop_id: str, draw_id: str) -> str:
+    return f"/api/v1/loops/{loop_id}/draws/{draw_id}"
+
+
+def motion_at(base: str, kind: str, index: int, suffix: str = "lsm") -> str:
+    """Address of one motion of a panel or draw, in the viewer's format or another."""
+    return f"{base}/{kind}/{index}/motion.{suffix}"
+
+
 def motion_url(loop_id: str, generation: int, kind: str, index: int, suffix: str = "lsm") -> str:
-    """Address of one motion of a panel, in the viewer's format or another."""
-    return f"{panel_url(loop_id, generation)}/{kind}/{index}/motion.{suffix}"
+    """The same of a panel."""
+    return motion_at(panel_url(loop_id, generation), kind, index, suffix)
 
 
 def outcome_of(panel: "PanelView", index: int) -> dict[str, Any]:
@@ -73,28 +84,45 @@ def one_loop(view: "LoopView", panel: "PanelView", index: int, *, last: int, sta
     """Real, raw and corrected form of one sample; the raw one as a ghost inside the corrected one."""
     t = panel.generation
     outcome = outcome_of(panel, index)
-    in_loop = view.arm == "corrected"
-    subtitles = {
+    where = "what the loop learns from" if view.arm == "corrected" else FOR_THE_EYE
+    subtitles: dict[Kind, str] = {
         "real": "nearest real motion of the class",
         "raw": f"generation {t}, as the model makes it",
-        "corrected": _corrected_words(outcome, in_loop),
+        "corrected": _corrected_words(outcome, where),
     }
-    panes = [
+    prefetch = [motion_url(view.id, n, kind, index) for n in _neighbours(t, last) for kind in KINDS]
+    return spec(_three(panel_url(view.id, t), index, subtitles, outcome), prefetch=prefetch, start=start)
+
+
+def drawn(view: "LoopView", draw: "DrawView", index: int, *, start: Start = START) -> dict[str, Any]:
+    """The same of a sample that was drawn on demand."""
+    sample = draw.samples[index]
+    told = draw.request.prompt is not None or not draw.request.label
+    where = "as this loop corrects" if view.arm == "corrected" else FOR_THE_EYE
+    subtitles: dict[Kind, str] = {
+        "real": f"nearest real motion {'of any class' if told else 'of the class'}",
+        "raw": f"drawn from generation {draw.generation}" + (f": {sample.label}" if sample.label else ""),
+        "corrected": _corrected_words(sample.outcome, where),
+    }
+    return spec(_three(draw_url(view.id, draw.id), index, subtitles, sample.outcome), start=start)
+
+
+def _three(base: str, index: int, subtitles: Mapping[Kind, str], outcome: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Panes of a sample's three forms, which lie at ``base``."""
+    return [
         {
             "id": kind,
-            "title": {"real": "Real", "raw": "Raw", "corrected": "Corrected"}[kind],
+            "title": kind.capitalize(),
             "subtitle": subtitles[kind],
             "color": ARM_COLOURS[kind],
-            "url": motion_url(view.id, t, kind, index),
-            "ghost_url": motion_url(view.id, t, "raw", index) if kind == "corrected" else None,
+            "url": motion_at(base, kind, index),
+            "ghost_url": motion_at(base, "raw", index) if kind == "corrected" else None,
             "ghost_color": ARM_COLOURS["raw"],
             "note": None,
             "facts": facts_of(outcome) if kind == "corrected" else None,
         }
         for kind in KINDS
     ]
-    prefetch = [motion_url(view.id, n, kind, index) for n in _neighbours(t, last) for kind in KINDS]
-    return spec(panes, prefetch=prefetch, start=start)
 
 
 def across_loops(
@@ -174,8 +202,7 @@ def facts_of(outcome: Mapping[str, Any]) -> str:
     return " ".join(part for part in (done, help_sentence(outcome) or "Nothing was simulated.") if part)
 
 
-def _corrected_words(outcome: dict[str, Any], in_loop: bool) -> str:
-    where = "what the loop learns from" if in_loop else "for the eye only: this loop corrects nothing"
+def _corrected_words(outcome: Mapping[str, Any], where: str) -> str:
     status = outcome.get("status")
     if status == "unchanged":
         return f"left unchanged; {where}"

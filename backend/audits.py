@@ -2,7 +2,6 @@
 
 import secrets
 from datetime import datetime
-from typing import Any, Literal
 
 from pydantic import Field
 from sqlalchemy import select
@@ -10,10 +9,11 @@ from sqlalchemy.orm import Session
 
 from backend import loops, parts
 from backend.context import Backend
+from backend.jobs import State, progress_of
 from backend.journal import bump
 from backend.paths import confined
 from backend.tables import AuditJob, utc_now
-from backend.views import ErrorView, View, in_words
+from backend.views import ErrorView, View
 from core.config import LoopConfig, Options, PartConfig, digest
 from core.errors import Conflict, InvalidConfig, NotFound
 from corrector.audit import LEAST_WINDOWS, Audit
@@ -25,9 +25,7 @@ VERSIONS = (2, BOUNDS_VERSION, TRACKER_VERSION)
 """Results are found by them: raise the first when the same audit gives other numbers for another reason."""
 MOST_GENERATIONS = 16
 EVALUATOR_S, KINEMATIC_S, SIMULATED_S = 25.0, 0.012, 0.1  # measured on two cores; per window and input
-PENDING = ("queued", "running", "cancelling")
-
-State = Literal["queued", "running", "interrupted", "cancelling", "cancelled", "failed", "done"]
+UNDER_WAY = ("queued", "running")
 
 
 class AuditConfig(Options):
@@ -133,7 +131,7 @@ def start(backend: Backend, config: AuditConfig, *, again: bool = False, send: b
     assert config.data is not None  # check has named it
     name = digest([VERSIONS, dataset_of(config.data).digest, config.model_dump(mode="json")])
     with backend.database.write() as session:
-        wanted = PENDING[:2] if again else ("done", *PENDING[:2])
+        wanted = UNDER_WAY if again else ("done", *UNDER_WAY)
         job = session.scalar(
             select(AuditJob)
             .where(AuditJob.config_digest == name, AuditJob.state.in_(wanted))
@@ -222,37 +220,11 @@ def get(session: Session, audit_id: str, *, lock: bool = False) -> AuditJob:
 
 def view_of(job: AuditJob, stale_after_s: float, *, whole: bool = True) -> AuditView:
     """The view of a row; ``whole`` with its result."""
-    now = utc_now()
-    silence_s = (now - job.heartbeat_at).total_seconds() if job.heartbeat_at else 0.0
-    state: Any = job.state
-    if state == "running" and silence_s > stale_after_s:
-        state = "interrupted"
-    eta_s = None
-    if state == "running" and job.started_at is not None and job.fraction > 0.02:
-        eta_s = (now - job.started_at).total_seconds() * (1 - job.fraction) / job.fraction
+    now = progress_of(job, stale_after_s)
     return AuditView(
-        id=job.id, state=state, sentence=_sentence(job, state, silence_s, eta_s),
-        fraction=1.0 if state == "done" else job.fraction, eta_s=eta_s,
+        id=job.id, state=now.state, sentence=now.sentence, fraction=now.fraction, eta_s=now.eta_s,
         config=AuditConfig.model_validate(job.config), created_at=job.created_at, started_at=job.started_at,
         finished_at=job.finished_at,
         result=Audit.model_validate(job.result) if whole and job.result is not None else None,
         error=ErrorView.model_validate(job.error) if job.error else None,
     )  # fmt: skip
-
-
-def _sentence(job: AuditJob, state: str, silence_s: float, eta_s: float | None) -> str:
-    if state == "queued":
-        return "Queued: waits for a free worker"
-    if state == "cancelling":
-        return "Cancelling: it stops in a moment"
-    if state == "cancelled":
-        return "Cancelled"
-    if state == "interrupted":
-        return f"Interrupted: the worker has not been heard of for {silence_s:.0f} s; it will be picked up again"
-    if state == "failed":
-        return f"Failed: {(job.error or {}).get('message', 'for an unknown reason')}"
-    if state == "done":
-        took = (job.finished_at - job.started_at).total_seconds() if job.finished_at and job.started_at else 0.0
-        return f"Done in {in_words(took)}"
-    left = f", about {in_words(eta_s)} left" if eta_s is not None else ""
-    return f"{job.sentence or 'Starting'}{left}"

@@ -16,12 +16,14 @@ from pydantic import BaseModel, TypeAdapter
 from backend.audits import AuditConfig, AuditView
 from backend.datacards import DataView
 from backend.datasets import IMPORT_TIMEOUT_S, DatasetView
+from backend.drawing import DrawRequest, DrawView
 from backend.estimate import Estimate
 from backend.exports import Form
 from backend.failures import rebuilt
 from backend.grouped import GroupOutcome, GroupVerb
 from backend.importing.work import ImportOptions
 from backend.lab import CardView, LabResult
+from backend.playing import Kind
 from backend.presets import PresetEstimate, PresetView
 from backend.sweep import Sweep, SweepView
 from backend.theory import TheoryAnswer
@@ -34,6 +36,7 @@ from core.errors import (
 from core.protocols import Tick, silent
 
 PREFIX = "/api/v1"
+MotionForm = Literal["lsm", "npz", "bvh"]
 T = TypeVar("T")
 
 
@@ -149,9 +152,9 @@ class Client:
         self,
         loop_id: str,
         generation: int,
-        kind: Literal["real", "raw", "corrected"],
+        kind: Kind,
         index: int,
-        form: Literal["lsm", "npz", "bvh"] = "npz",
+        form: MotionForm = "npz",
     ) -> bytes:
         """One motion of the panel as a file."""
         parts = ("generations", str(generation), "panel", kind, str(index), f"motion.{form}")
@@ -175,6 +178,26 @@ class Client:
 
     def cancel_audit(self, audit_id: str) -> AuditView:
         return self._ask(AuditView, "POST", f"/audits/{quote(audit_id, safe='')}/cancel")
+
+    # --- new samples of a generation ---
+
+    def start_draw(self, request: DrawRequest) -> DrawView:
+        body = {"request": request.model_dump(mode="json", exclude={"loop"})}
+        return self._ask(DrawView, "POST", _loop(request.loop, "draws"), json=body)
+
+    def show_draw(self, loop_id: str, draw_id: str) -> DrawView:
+        return self._ask(DrawView, "GET", _loop(loop_id, "draws", draw_id))
+
+    def list_draws(self, loop_id: str, generation: int | None = None) -> list[DrawView]:
+        query = {} if generation is None else {"generation": generation}
+        return self._ask(list[DrawView], "GET", _loop(loop_id, "draws"), params=query)
+
+    def delete_draw(self, loop_id: str, draw_id: str) -> None:
+        self._send("DELETE", _loop(loop_id, "draws", draw_id))
+
+    def draw_file(self, loop_id: str, draw_id: str, kind: Kind, index: int, form: MotionForm = "npz") -> bytes:
+        """One motion of a draw as a file."""
+        return self._send("GET", _loop(loop_id, "draws", draw_id, kind, str(index), f"motion.{form}")).content
 
     # --- published experiments ---
 

@@ -9,6 +9,7 @@ from backend import (
     audits,
     datacards,
     datasets,
+    drawing,
     estimate,
     exports,
     grouped,
@@ -23,9 +24,12 @@ from backend import (
 from backend.audits import AuditConfig, AuditView
 from backend.context import Backend
 from backend.datasets import DatasetView
+from backend.drawing import DrawRequest, DrawView
 from backend.grouped import GroupOutcome, GroupVerb
 from backend.importing.work import ImportOptions
 from backend.lab import CardView, LabResult
+from backend.motionfiles import write_motion
+from backend.playing import Kind
 from backend.sweep import Sweep, SweepView
 from backend.theory import TheoryAnswer
 from backend.views import EventView, GenerationView, LoopView
@@ -93,6 +97,17 @@ class Local:
 
     def cancel_audit(self, audit_id: str) -> AuditView:
         return audits.cancel(self.backend, audit_id)
+
+    def start_draw(self, request: DrawRequest) -> DrawView:
+        return drawing.start(self.backend, request)
+
+    def show_draw(self, loop_id: str, draw_id: str) -> DrawView:
+        return drawing.show(self.backend, loop_id, draw_id)
+
+    def draw_file(
+        self, loop_id: str, draw_id: str, kind: Kind, index: int, form: Literal["npz", "bvh"] = "npz"
+    ) -> bytes:
+        return write_motion(drawing.motion(self.backend, loop_id, draw_id, kind, index).motion, form)
 
     def launch_preset(
         self, key: str, choices: Mapping[str, Any] | None = None, *, again: bool = False

@@ -1,5 +1,6 @@
 """A generation's panel as it is looked at: what became of each sample, and each motion to be played."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -86,6 +87,23 @@ def panel_motion(backend: Backend, loop_id: str, generation: int, kind: Kind, in
         arrays = shelf.load(generation, f"panel-{kind}").arrays
     except DataMissing as error:
         raise NotFound(error.message, "Only panels of motions can be played.") from None
+    return motion_of(body, arrays, index, view.samples[index].outcome if kind == "corrected" else None)
+
+
+def motion_of(
+    body: Mapping[str, Any],
+    arrays: Mapping[str, NDArray[Any]],
+    index: int,
+    outcome: dict[str, Any] | None,
+    text: str = "",
+) -> PanelMotion:
+    """One of N motions.
+
+    Args:
+        body: skeleton, fps and class names.
+        arrays: those of a batch of motions (N, T, ...), with ``track.*`` (N, T) of what was corrected.
+        text: the words that it was asked by.
+    """
     label = int(arrays["labels"][index])
     motion = Motion(
         Skeleton.from_dict(body["skeleton"]),
@@ -93,6 +111,7 @@ def panel_motion(backend: Backend, loop_id: str, generation: int, kind: Kind, in
         np.asarray(arrays["local_rotations_wxyz"][index], dtype=np.float64),
         float(body["fps"]),
         body["class_names"][label] if 0 <= label < len(body["class_names"]) else "",
+        text,
     )
     tracks = {k.removeprefix("track."): v[index] for k, v in arrays.items() if k.startswith("track.")}
-    return PanelMotion(motion, view.samples[index].outcome if kind == "corrected" else None, tracks)
+    return PanelMotion(motion, outcome, tracks)

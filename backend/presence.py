@@ -19,8 +19,9 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.orm import Session
 
 from backend.context import Backend
+from backend.jobs import AT_WORK, KINDS
 from backend.journal import sql_now
-from backend.tables import AuditJob, Loop, Stage, WorkerProcess
+from backend.tables import Loop, Stage, WorkerProcess
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ class Presence:
 
     @contextmanager
     def doing(self, text: str) -> Iterator[None]:
-        """What the process does, where no stage or audit of its name says it."""
+        """What the process does, where no stage or job of its name says it."""
         before, self._doing = self._doing, text
         try:
             yield
@@ -274,7 +275,7 @@ def _view(row: WorkerProcess, tasks: list[Task], now: datetime) -> ProcessView:
 
 
 def _tasks(session: Session) -> dict[str, list[Task]]:
-    """What each worker does, by its name: rows of stages and audits that it holds."""
+    """What each worker does, by its name: rows of stages and jobs that it holds."""
     found: dict[str, list[Task]] = {}
     stages = session.execute(
         select(Stage.worker, Stage.loop_id, Loop.name, Stage.stage, Stage.generation, Stage.part, Stage.started_at)
@@ -286,9 +287,8 @@ def _tasks(session: Session) -> dict[str, list[Task]]:
         sentence = f"{stage} {generation}" + (f", part {part + 1}" if part else "")
         task = Task(loop_id=loop_id, loop_name=name, sentence=sentence, since=since)
         found.setdefault(worker, []).append(task)
-    audits = session.execute(
-        select(AuditJob.worker, AuditJob.started_at).where(AuditJob.state.in_(("running", "cancelling")))
-    )
-    for worker, since in audits:
-        found.setdefault(worker, []).append(Task(sentence="audit of a corrector", since=since))
+    for kind in KINDS:
+        table = kind.table
+        for worker, since in session.execute(select(table.worker, table.started_at).where(table.state.in_(AT_WORK))):
+            found.setdefault(worker, []).append(Task(sentence=kind.doing, since=since))
     return found

@@ -15,7 +15,8 @@ from core.config import LoopConfig
 log = logging.getLogger(__name__)
 
 VISIBILITY_TIMEOUT_S = 3600  # a message unacknowledged that long is delivered again
-RUN_NEXT, PREPARE, RUN_AUDIT = "loopscope.run_next", "loopscope.prepare", "loopscope.run_audit"
+RUN_NEXT, PREPARE = "loopscope.run_next", "loopscope.prepare"
+RUN_AUDIT, RUN_DRAW = "loopscope.run_audit", "loopscope.run_draw"
 GPU, CPU = "gpu", "cpu"
 PREPARED = ("correctors", "evaluator")  # what can be computed ahead, each in a process of its own
 
@@ -42,6 +43,10 @@ class Queue(Protocol):
 
     def audit(self, audit_id: str) -> None:
         """Ask for an audit of a corrector, on the physics queue."""
+        ...
+
+    def draw(self, draw_id: str) -> None:
+        """Ask for new samples of a generation, on the networks' queue."""
         ...
 
     def waiting(self, queue: str) -> int | None:
@@ -88,6 +93,9 @@ class CeleryQueue:
     def audit(self, audit_id: str) -> None:
         self._quietly(lambda: self.app.send_task(RUN_AUDIT, args=(audit_id,), queue=CPU))
 
+    def draw(self, draw_id: str) -> None:
+        self._quietly(lambda: self.app.send_task(RUN_DRAW, args=(draw_id,), queue=GPU))
+
     def waiting(self, queue: str) -> int | None:
         from kombu.exceptions import ChannelError, OperationalError
 
@@ -121,6 +129,7 @@ class ListQueue:
     messages: list[Message] = field(default_factory=list)
     prepared: list[str] = field(default_factory=list)
     audits: list[str] = field(default_factory=list)
+    draws: list[str] = field(default_factory=list)
 
     def send(self, messages: Sequence[Message]) -> None:
         self.messages.extend(messages)
@@ -130,6 +139,9 @@ class ListQueue:
 
     def audit(self, audit_id: str) -> None:
         self.audits.append(audit_id)
+
+    def draw(self, draw_id: str) -> None:
+        self.draws.append(draw_id)
 
     def waiting(self, queue: str) -> int | None:
         return sum(message.queue == queue for message in self.messages)

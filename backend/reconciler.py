@@ -9,9 +9,10 @@ from datetime import datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 
-from backend import auditwork
+from backend import jobwork
 from backend.context import Backend
 from backend.diagnosis import in_one_line, is_database_trouble
+from backend.jobs import KINDS
 from backend.journal import sql_now
 from backend.loops import purge
 from backend.queue import CPU, GPU
@@ -77,7 +78,7 @@ def reconcile(backend: Backend, *, trust_silence: bool = True) -> None:
         lost = reclaim(backend)
         if lost:
             log.warning("%d stages were taken back from silent workers", lost)
-        auditwork.reclaim(backend)
+        jobwork.reclaim(backend)
     settle_all(backend)
     wake(backend)
     for queue in (GPU, CPU):
@@ -87,8 +88,7 @@ def reconcile(backend: Backend, *, trust_silence: bool = True) -> None:
             break  # asking a broker that is away takes seconds
         if waiting == 0:
             resend(backend, queue, RESEND_AFTER_S)
-            if queue == CPU:
-                auditwork.resend(backend, RESEND_AFTER_S)
+            jobwork.resend(backend, RESEND_AFTER_S, [kind for kind in KINDS if kind.queue == queue])
 
 
 def clock_of(backend: Backend) -> datetime:

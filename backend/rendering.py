@@ -1,4 +1,4 @@
-"""Films and contact sheets of panel samples: rendered once, kept in the data folder's cache."""
+"""Films and contact sheets of samples: rendered once, kept in the data folder's cache."""
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 from filelock import FileLock
 
-from backend import loops, media
-from backend.loops import Kind
+from backend import media
 from backend.media import ARM_COLORS, Pane
+from backend.playing import Kind, PanelMotion
 from backend.store import write_atomically
 
 if TYPE_CHECKING:
@@ -17,42 +17,33 @@ if TYPE_CHECKING:
 LOOK = 1  # raise it when pictures come out differently
 KEPT_FILES = 300
 KINDS: Final[tuple[Kind, ...]] = ("real", "raw", "corrected")
+Shown = Callable[[Kind], PanelMotion]
+"""Gives each form of the sample that is rendered."""
 
 
-def side_by_side(backend: "Backend", loop_id: str, generation: int, index: int) -> bytes:
-    """An MP4 of a panel sample: its nearest real motion, raw, corrected.
+def side_by_side(backend: "Backend", name: str, shown: Shown) -> bytes:
+    """An MP4 of a sample: its nearest real motion, raw, corrected; kept under ``name``.
 
     Raises:
         NotFound: when there is no such sample.
         RenderFailed: when this machine cannot render.
     """
-    return _kept(
-        backend, f"{loop_id}-{generation}-{index}-film-{LOOK}.mp4", lambda: _film(backend, loop_id, generation, index)
-    )
+    return _kept(backend, f"{name}-film-{LOOK}.mp4", lambda: media.render_side_by_side(_panes(shown)))
 
 
-def contact_sheet(backend: "Backend", loop_id: str, generation: int, index: int) -> bytes:
+def contact_sheet(backend: "Backend", name: str, shown: Shown) -> bytes:
     """A PNG with one row for each of real, raw and corrected; raises as :func:`side_by_side`."""
-    return _kept(
-        backend, f"{loop_id}-{generation}-{index}-sheet-{LOOK}.png", lambda: _sheet(backend, loop_id, generation, index)
-    )
+    return _kept(backend, f"{name}-sheet-{LOOK}.png", lambda: media.contact_sheet(_panes(shown)))
 
 
-def _film(backend: "Backend", loop_id: str, generation: int, index: int) -> bytes:
-    return media.render_side_by_side(_panes(backend, loop_id, generation, index))
-
-
-def _sheet(backend: "Backend", loop_id: str, generation: int, index: int) -> bytes:
-    return media.contact_sheet(_panes(backend, loop_id, generation, index))
-
-
-def _panes(backend: "Backend", loop_id: str, generation: int, index: int) -> Sequence[Pane]:
+def _panes(shown: Shown) -> Sequence[Pane]:
     panes = []
     for kind in KINDS:
-        found = loops.panel_motion(backend, loop_id, generation, kind, index)
+        found = shown(kind)
         outcome = found.outcome or {}
         note = f"Rejected: {outcome.get('reason', '')}" if outcome.get("status") == "rejected" else ""
-        panes.append(Pane(found.motion, f"{kind.capitalize()}: {found.motion.label}", ARM_COLORS[kind], note))
+        title = f"{kind.capitalize()}: {found.motion.label or found.motion.text}"
+        panes.append(Pane(found.motion, title, ARM_COLORS[kind], note))
     return panes
 
 

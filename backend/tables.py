@@ -186,15 +186,13 @@ class Stage(Base):
     seconds: Mapped[float] = mapped_column(default=0.0)
 
 
-class AuditJob(Base):
-    """One audit of a corrector: work of its own beside the loops, under a lease like a stage."""
+class Job(Base):
+    """Columns of work of its own beside the stages, under a lease as theirs are."""
 
-    __tablename__ = "audits"
-    __table_args__ = (Index(None, "config_digest"), Index(None, "state"))
+    __abstract__ = True
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
-    config: Mapped[dict[str, Any]]
-    config_digest: Mapped[str] = mapped_column(String(64))  # of the config and of the data's content
+    config: Mapped[dict[str, Any]]  # what is asked for
     state: Mapped[str] = mapped_column(String(16))  # queued, running, cancelling, cancelled, done, failed
     attempt: Mapped[int] = mapped_column(default=0)
     token: Mapped[str] = mapped_column(String(32), default="")
@@ -207,8 +205,29 @@ class AuditJob(Base):
     finished_at: Mapped[datetime | None]
     fraction: Mapped[float] = mapped_column(default=0.0)
     sentence: Mapped[str] = mapped_column(default="")
-    result: Mapped[dict[str, Any] | None]
     error: Mapped[dict[str, Any] | None]
+
+
+class AuditJob(Job):
+    """One audit of a corrector."""
+
+    __tablename__ = "audits"
+    __table_args__ = (Index(None, "config_digest"), Index(None, "state"))
+
+    config_digest: Mapped[str] = mapped_column(String(64))  # of the config and of the data's content
+    result: Mapped[dict[str, Any] | None]
+
+
+class DrawJob(Job):
+    """Samples of one generation that somebody asked for; its id is the digest of what was asked of which checkpoint.
+    The motions are an artifact of the loop."""
+
+    __tablename__ = "draws"
+    __table_args__ = (Index(None, "loop_id", "generation"), Index(None, "state"))
+
+    loop_id: Mapped[str] = mapped_column(String(32), ForeignKey("loops.id", ondelete="CASCADE"))
+    generation: Mapped[int]
+    samples: Mapped[list[Any] | None]  # label and outcome of each, once they are drawn
 
 
 class ImportedData(Base):

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.journal import note, sql_now
 from backend.parts import domain_part
-from backend.tables import Artifact, Generation, Loop, MetricValue, PanelSample, Stage, TraceValue
+from backend.tables import Artifact, DrawJob, Generation, Loop, MetricValue, PanelSample, Stage, TraceValue
 from core.blocks import BLOCK
 from core.config import LoopConfig
 from core.errors import InvalidConfig, UnknownPart
@@ -95,7 +95,7 @@ def cut(session: Session, loop: Loop, last: int) -> None:
     before = loop.generation
     removed = {t: value for t, value in _series(session, loop, _headline(loop)).items() if t > last}
     session.execute(delete(Generation).where(Generation.loop_id == loop.id, Generation.index > last))
-    for table in (MetricValue, TraceValue, PanelSample, Artifact, Stage):
+    for table in (MetricValue, TraceValue, PanelSample, Artifact, Stage, DrawJob):
         session.execute(delete(table).where(table.loop_id == loop.id, table.generation > last))
     loop.generation = min(before, last)
     if before > last:

@@ -125,6 +125,9 @@ def _prompt(text: str) -> str:
     return plain
 
 
+Prompt = Annotated[str, AfterValidator(_prompt)]
+
+
 class EvaluationConfig(Options):
     """What is measured and kept for the eye in each generation."""
 
@@ -146,7 +149,7 @@ class EvaluationConfig(Options):
         default_factory=lambda: PartConfig(kind="physics"), title="Panel's corrector",
         description="Shown beside the raw panel when the loop itself corrects nothing.",
     )  # fmt: skip
-    prompts: tuple[Annotated[str, AfterValidator(_prompt)], ...] = Field(
+    prompts: tuple[Prompt, ...] = Field(
         (), max_length=MOST_PROMPTS, exclude_if=lambda texts: not texts, title="Prompts",
         description="One per line: what a model told text makes of these words, after the panel's own samples, with "
         "the same noise in every generation.",

@@ -15,22 +15,9 @@ from typing import Any
 import numpy as np
 
 from core.config import LoopConfig, digest
-from core.draws import for_the_eye
-from core.errors import InvalidConfig
+from core.panel import balanced_labels, panel_labels, prompted, shown
 from core.policies import Policy, compose
-from core.protocols import (
-    Corrections,
-    Corrector,
-    Domain,
-    Doubter,
-    Memo,
-    Prompted,
-    Reference,
-    Shelf,
-    Tick,
-    cost_of,
-    silent,
-)
+from core.protocols import Corrector, Domain, Doubter, Memo, Reference, Shelf, Tick, cost_of, silent
 from core.records import GenerationRecord, Item, Outcome, count_statuses, usable
 from core.redraw import redraw_rejected
 from core.seeds import seed_for
@@ -63,6 +50,11 @@ class Run:
     def seed(self, t: int, stage: str, part: int = 0) -> Any:
         """What a stage draws its random numbers from: an int; a :data:`core.seeds.Seed` where loops are stacked."""
         return seed_for(self.config.seed, t, stage, part)
+
+    @property
+    def eye(self) -> Corrector:
+        """What samples are shown corrected by: the loop's own corrector, or the panel's where it has none."""
+        return self.panel_corrector if self.corrector is None else self.corrector
 
     @property
     def reference(self) -> Reference:
@@ -138,7 +130,7 @@ def synthesize(run: Run, t: int, part: int = 0) -> None:
     del part
     config = run.config
     count = run.policy.synthetic_count(config.n)
-    labels = _balanced_labels(run.domain.real(config.n).labels, count)
+    labels = balanced_labels(run.domain.real(config.n).labels, count)
     samples = run.domain.generator().sample(
         run.shelf.load(t - 1, "model"),
         labels,
@@ -173,7 +165,7 @@ def correct(run: Run, t: int, part: int) -> None:
             run.corrector, samples, rows, corrections, draw,
             attempts=config.correction.attempts, seed=seed, tick=run.tick,
         )  # fmt: skip
-    item = _as_item(corrections)
+    item = corrections.as_item()
     outcomes = [o | {"redrawn": int(n)} for o, n in zip(item.meta["outcomes"], drawn, strict=True)]
     run.shelf.save(t, f"corrected-{part}", Item(item.arrays, {"outcomes": outcomes, "parts": parts}))
 
@@ -183,23 +175,17 @@ def panel(run: Run, t: int, part: int = 0) -> None:
     it one sample per prompt."""
     del part
     config, real = run.config, run.domain.real(run.config.n)
-    labels = _panel_labels(real.labels, config.evaluation.panel)
-    raw = run.domain.generator().sample(
-        _first_seed(run.shelf.load(t, "model"), config.replicates),
-        labels,
-        guidance=config.sampling.guidance_evaluation,
-        seed=seed_for(0, 0, "panel"),
-    )
-    if config.evaluation.prompts:
-        raw = raw.concat([_prompted(run, t)])
-    raw, real = for_the_eye(raw.with_arrays(raw.arrays())), for_the_eye(real)  # what is corrected is what is kept
-    prompts = {"prompts": list(config.evaluation.prompts)} if config.evaluation.prompts else {}
-    run.shelf.save(t, "panel-raw", Item(raw.arrays(), prompts))
-    nearest = _nearest_real(run.domain.distance(raw, real), raw.labels, real.labels)
-    run.shelf.save(t, "panel-real", Item(real.take(nearest).arrays(), {"index": nearest.tolist()}))
-    corrector = run.corrector if run.corrector is not None else run.panel_corrector
-    seed = run.seed(t, "panel-correct")
-    run.shelf.save(t, "panel-corrected", _as_item(corrector.correct(raw, seed=seed, tick=run.tick)))
+    model, generator = _first_seed(run.shelf.load(t, "model"), config.replicates), run.domain.generator()
+    guidance, prompts = config.sampling.guidance_evaluation, config.evaluation.prompts
+    labels = panel_labels(real.labels, config.evaluation.panel)
+    raw = generator.sample(model, labels, guidance=guidance, seed=seed_for(0, 0, "panel"))
+    if prompts:
+        seed = seed_for(0, 0, "prompts")
+        raw = raw.concat([prompted(generator, model, prompts, guidance=guidance, seed=seed, tick=run.tick)])
+    items = shown(run.domain, real, raw, run.eye, seed=run.seed(t, "panel-correct"), tick=run.tick)
+    run.shelf.save(t, "panel-raw", replace(items["raw"], meta={"prompts": list(prompts)} if prompts else {}))
+    run.shelf.save(t, "panel-real", items["real"])
+    run.shelf.save(t, "panel-corrected", items["corrected"])
 
 
 def evaluate(run: Run, t: int, part: int = 0) -> None:
@@ -304,7 +290,7 @@ def _measured_samples(run: Run, t: int, draw: int = 0) -> tuple[Any, tuple[Outco
     config = run.config
     samples = run.domain.generator().sample(
         run.shelf.load(t, "model"),
-        _balanced_labels(run.domain.real(config.n).labels, config.evaluation.samples),
+        balanced_labels(run.domain.real(config.n).labels, config.evaluation.samples),
         guidance=config.sampling.guidance_evaluation,
         seed=run.seed(t, "evaluate", draw),
         tick=run.tick,
@@ -313,41 +299,6 @@ def _measured_samples(run: Run, t: int, draw: int = 0) -> tuple[Any, tuple[Outco
         return samples, ()
     corrections = run.corrector.correct(samples, seed=run.seed(t, "evaluate-correct", draw), tick=run.tick)
     return corrections.samples, corrections.outcomes
-
-
-def _nearest_real(distance: np.ndarray, labels: np.ndarray, real_labels: np.ndarray) -> np.ndarray:
-    """(N,) index of each sample's nearest real sample of its class (of any class where there is none).
-
-    Args:
-        distance: (N, M) from samples to real samples.
-    """
-    same = labels[:, None] == real_labels[None, :]
-    foreign = ~same & same.any(1, keepdims=True)
-    nearest: np.ndarray = np.argmin(np.where(foreign, np.inf, distance), axis=1)
-    return nearest
-
-
-def names_of_samples(run: Run, arrays: Mapping[str, np.ndarray]) -> list[str]:
-    """What each sample of a stored panel was asked by: its class, with its caption where it was drawn by one; the words
-    of a prompt; "" where nobody knows."""
-    names, captions = run.domain.class_names, getattr(run.domain, "captions", ())
-    prompts = run.config.evaluation.prompts
-    labels = arrays["labels"]
-    said = arrays.get("captions", np.full(len(labels), -1))
-    found = [names[label] if 0 <= label < len(names) else "" for label in labels]
-    found = [f"{name}: {captions[i]}" if 0 <= i < len(captions) else name for name, i in zip(found, said, strict=True)]
-    return [*found[: len(found) - len(prompts)], *prompts]
-
-
-def _prompted(run: Run, t: int) -> Any:
-    """One sample per prompt, with the same noise in every generation and loop."""
-    generator, config = run.domain.generator(), run.config
-    if not isinstance(generator, Prompted):
-        raise InvalidConfig("Nothing here is told sentences.", "Leave the prompts out.", "evaluation.prompts")
-    return generator.prompt(
-        run.shelf.load(t, "model"), config.evaluation.prompts,
-        guidance=config.sampling.guidance_evaluation, seed=seed_for(0, 0, "prompts"), tick=run.tick,
-    )  # fmt: skip
 
 
 def _synthetic_set(run: Run, k: int) -> tuple[Any, dict[str, int]]:
@@ -380,32 +331,12 @@ def _first_seed(model: Item, replicates: int) -> Item:
     return model if replicates == 1 else replace(model, arrays={k: v[:1] for k, v in model.arrays.items()})
 
 
-def _as_item(corrections: Corrections) -> Item:
-    tracks = {f"track.{name}": values.astype(np.float32) for name, values in corrections.tracks.items()}
-    return Item(corrections.samples.arrays() | tracks, {"outcomes": [o.as_dict() for o in corrections.outcomes]})
-
-
 def _samples_only(arrays: dict[str, Any]) -> dict[str, Any]:
     return {name: values for name, values in arrays.items() if not name.startswith("track.")}
 
 
 def _rows(part: int, parts: int, count: int) -> slice:
     return slice(part * count // parts, (part + 1) * count // parts)
-
-
-def _balanced_labels(real_labels: np.ndarray, count: int) -> np.ndarray:
-    """``count`` labels that go round the classes of the real data in turn."""
-    classes = np.unique(real_labels)
-    return classes[np.arange(count) % len(classes)]
-
-
-def _panel_labels(real_labels: np.ndarray, count: int) -> np.ndarray:
-    """``count`` labels spread evenly over the classes: a panel smaller than their number shows all kinds of them."""
-    classes = np.unique(real_labels)
-    if count >= len(classes):
-        return _balanced_labels(real_labels, count)
-    spread: np.ndarray = classes[np.linspace(0, len(classes) - 1, count).round().astype(int)]
-    return spread
 
 
 def _name_of_generation_zero(run: Run) -> str:

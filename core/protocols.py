@@ -217,6 +217,11 @@ class Corrections:
     outcomes: tuple[Outcome, ...]
     tracks: Arrays = field(default_factory=dict)
 
+    def as_item(self) -> Item:
+        """The samples' arrays and ``track.*``, with the outcomes, as they are kept."""
+        tracks = {f"track.{name}": values.astype(np.float32) for name, values in self.tracks.items()}
+        return Item(self.samples.arrays() | tracks, {"outcomes": [o.as_dict() for o in self.outcomes]})
+
 
 class Corrector(Protocol):
     """A self-correction function.

@@ -24,7 +24,8 @@ from backend.turns import claim_next
 from core.blocks import BLOCK
 from core.config import LoopConfig
 from core.errors import Cancelled, LeaseLost, LoopscopeError
-from core.loop import Run, names_of_samples, parts_of, perform
+from core.loop import Run, parts_of, perform
+from core.panel import names_of_samples
 from core.protocols import Tick
 from core.records import Item
 from core.threads import threads
@@ -191,5 +192,5 @@ def _keep_panel(run: Run, shelf: SqlShelf, lease: Lease) -> list[tuple[str, Mapp
     words of a prompt. Beside the panel, what a viewer needs to play it without the data set."""
     shelf.save(lease.generation, BODY, Item(meta=run.domain.body()))
     corrected = shelf.load(lease.generation, "panel-corrected")
-    names = names_of_samples(run, corrected.arrays)
+    names = names_of_samples(run.domain, corrected.arrays, run.config.evaluation.prompts)
     return list(zip(names, corrected.meta["outcomes"], strict=True))

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from backend.queue import PREPARE, RUN_AUDIT, RUN_NEXT
+from backend.queue import PREPARE, RUN_AUDIT, RUN_DRAW, RUN_NEXT
 
 if TYPE_CHECKING:
     from worker.celery_app import Process
@@ -28,3 +28,9 @@ def register(app: Any, process: "Process") -> None:
         from backend.auditwork import work
 
         work(process.backend, audit_id, worker=process.name, device=process.device, leaving=process.leaving)
+
+    @app.task(name=RUN_DRAW)
+    def run_draw(draw_id: str) -> None:
+        from backend.drawwork import work
+
+        work(process.backend, draw_id, worker=process.name, device=process.device, leaving=process.leaving)

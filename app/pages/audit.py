@@ -9,7 +9,7 @@ import gradio as gr
 
 from app import widgets
 from app.auditfigure import chart
-from app.markup import duration, esc, notice
+from app.markup import duration, notice, status_line
 from app.pages.auditresult import earlier, result, table
 from app.pages.page import Page, Query, quiet, whole
 from backend import audits, parts
@@ -101,10 +101,10 @@ def build(backend: "Backend", address: Any) -> Page:
         except InvalidConfig as error:
             return [_wrong(error), gr.update(interactive=False)]
         except LoopscopeError as error:
-            return [_line(str(error), state="invalid"), gr.update(interactive=False)]
+            return [status_line(str(error), state="invalid"), gr.update(interactive=False)]
         inputs = 1 + 3 * len(config.perturbations) + len(config.generations)
         words = f"{inputs} inputs of {config.n} windows, each corrected twice: about "
-        return [_line(words + duration(audits.estimate_s(backend, config)) + "."), gr.update(interactive=True)]
+        return [status_line(words + duration(audits.estimate_s(backend, config)) + "."), gr.update(interactive=True)]
 
     gr.on([c.change for c in controls], check, controls, [status, run], trigger_mode="always_last", **quiet())
 
@@ -232,13 +232,6 @@ def _generations(text: str | None) -> list[int]:
     return list(dict.fromkeys(int(bit) for bit in bits))
 
 
-def _line(text: str, *, state: str = "ready", field: str = "") -> str:
-    return (
-        f'<div class="ls-status" data-status data-state="{state}" data-invalid="{esc(field)}" '
-        f'data-message="{esc(text)}" role="status" aria-live="polite">{esc(text)}</div>'
-    )
-
-
 def _wrong(error: InvalidConfig) -> str:
     field = next((control for start, control in FIELDS.items() if error.field.startswith(start)), "")
-    return _line(str(error), state="invalid", field=field)
+    return status_line(str(error), state="invalid", field=field)

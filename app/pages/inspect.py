@@ -7,20 +7,23 @@ from urllib.parse import urlencode
 import gradio as gr
 
 from app import previews, viewer_embed, widgets
-from app.markup import link
+from app.markup import link, status_line
+from app.pages import drawnew
 from app.pages.page import Page, Query, ids_of, quiet, whole
-from app.pages.sampledetail import across_detail, one_loop_detail
+from app.pages.sampledetail import across_detail, one_loop_detail, sample_detail
 from app.theme import ARM_COLOURS
 from app.viewer_embed import Choice, Kind, Start
+from backend import drawing, measures, panels, roster
 from backend import loops as verbs
-from backend import measures, panels, roster
 from core.errors import LoopscopeError
 
 if TYPE_CHECKING:
     from backend.context import Backend
-    from backend.views import LoopView, PanelView
+    from backend.drawing import DrawView
+    from backend.views import LoopView, PanelSampleView, PanelView
 
 ONE, ACROSS = "one", "loops"
+DRAW = 2  # place of the chosen draw among what is shown
 MODES = [("One loop", ONE), ("Across loops", ACROSS)]
 NO_LOOPS = "Nothing to show yet. Launch a loop on the Launch page; its first samples are here within two minutes."
 NO_VIEWER = {"panes": [], "message": "", "hidden": True}
@@ -42,37 +45,90 @@ def build(backend: "Backend", address: Any) -> Page:
             0, 1, value=0, step=1, label="Generation", elem_id="inspect-generation", scale=4, interactive=True,
             buttons=[],
         )  # fmt: skip
+    chosen = gr.Textbox("", visible="hidden", elem_id="inspect-draw")  # the draw that is shown; "" = the panel
+    banner = widgets.live(elem_id="inspect-draw-banner")
     viewer = widgets.viewer(elem_id="inspect-viewer")
+    section = drawnew.build_section()
     pictures = widgets.pictures(elem_id="inspect-pictures")
     detail = widgets.live(elem_id="inspect-details")
-    inputs = [mode, loop, choices, sample, generation, start]
+    key = gr.Textbox("", visible="hidden", elem_id="inspect-key")  # what the figures are of: see _key
+    inputs = [mode, loop, choices, sample, generation, start, chosen, key]
+    shown = [generation, sample, chosen, key, viewer, pictures, detail, banner, section.fold, section.status,
+             section.earlier]  # fmt: skip
 
-    def show(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> list[Any]:
-        """Slider, samples, viewer, pictures, details."""
-        t, index = whole(t), whole(index)
-        begin = Start.of(at)
+    def show(
+        mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str, draw_id: str, _: str = ""
+    ) -> list[Any]:
+        """What :data:`shown` is set to. The chosen draw is left alone, for another one may be chosen meanwhile, unless
+        there is none such."""
+        t, index, begin = whole(t), whole(index), Start.of(at)
+        now = _key(mode, loop_id, keys, index, t, draw_id)
         if mode == ACROSS:
-            return _across(backend, keys, index, t, begin)
-        return _one(backend, loop_id, index, t, begin)
+            slider, samples, *figures = _across(backend, keys, index, t, begin)
+            return [slider, samples, "", now, *figures, "", gr.update(visible=False), gr.skip(), gr.skip()]
+        draw = _draw(backend, loop_id, t, draw_id)
+        slider, samples, *figures = _one(backend, loop_id, index, t, begin, draw)
+        kept = "" if draw is None and draw_id else gr.skip()
+        there = bool(figures[0]["panes"])
+        return [slider, samples, kept, now, *figures, *_drawing(backend, loop_id, t, draw, there)]
 
     def changed(*values: Any) -> list[Any]:
-        return [*show(*values), address_of(query(*values))]
+        updates = show(*values)
+        draw_id = "" if updates[DRAW] == "" else values[-2]
+        return [*updates, address_of(query(*values[:-2], draw_id))]
+
+    def picked(*values: Any) -> list[Any]:
+        """The same with a draw, or none, that is chosen by this."""
+        updates = changed(*values)
+        updates[DRAW] = "" if updates[DRAW] == "" else values[-2]
+        return updates
 
     gr.on(
-        [c.change for c in (loop, choices, sample, generation)], changed, inputs,
-        [generation, sample, viewer, pictures, detail, address], **quiet(trigger_mode="always_last"),
+        [c.change for c in (loop, choices, sample, generation)], changed, inputs, [*shown, address],
+        **quiet(trigger_mode="always_last"),
     )  # fmt: skip
 
-    def switched(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> list[Any]:
+    def form(loop_id: str, label: Any) -> list[Any]:
+        return drawnew.form_of(backend, loop_id, label if isinstance(label, str) else "")
+
+    loop.change(form, [loop, section.label], section.asking, **quiet())
+
+    def switched(mode: str, loop_id: str, keys: Sequence[str], *values: Any) -> list[Any]:
         """Another mode begins with the loops that make sense there."""
         if mode == ACROSS and not keys:
             keys = _companions(backend, loop_id)
-        values = (mode, loop_id, keys, index, t, at)
         return [gr.update(visible=mode == ONE), gr.update(visible=mode == ACROSS, value=list(keys or [])),
-                *changed(*values)]  # fmt: skip
+                *changed(mode, loop_id, keys, *values)]  # fmt: skip
 
     # Only a person's choice: an address that opens this mode brings its own loops.
-    mode.input(switched, inputs, [loop, choices, generation, sample, viewer, pictures, detail, address], **quiet())
+    mode.input(switched, inputs, [loop, choices, *shown, address], **quiet())
+
+    def asked_for(*values: Any) -> list[Any]:
+        """A draw of what the form holds; what is wrong with it is said there, and nothing else changes."""
+        held, typed = values[: len(inputs)], values[len(inputs) :]
+        try:
+            draw = drawnew.start(backend, held[1], whole(held[4]), typed)
+        except LoopscopeError as error:
+            return [gr.skip() if c is not section.status else drawnew.refused(error) for c in [*shown, address]]
+        return picked(*held[:-2], draw.id, "")
+
+    section.run.click(asked_for, [*inputs, *section.controls], [*shown, address], **quiet(trigger_mode="once"))
+
+    def acted(event: gr.EventData, *values: Any) -> list[Any]:
+        """An earlier draw was chosen, the panel is wanted back, or a draw is to be forgotten."""
+        asked = widgets.data_of(event)
+        chosen_one = str(asked.get("draw", "")) if asked.get("act") == "choose" else ""
+        try:
+            if asked.get("act") == "delete":
+                drawing.delete(backend, values[1], str(asked.get("draw", "")))
+        except LoopscopeError as error:
+            return [gr.skip() if c is not section.status else drawnew.refused(error) for c in [*shown, address]]
+        updates = picked(*values[:-2], chosen_one, "")
+        return [status_line("") if c is section.status and not chosen_one else u
+                for c, u in zip([*shown, address], updates, strict=True)]  # fmt: skip
+
+    for source in (banner, section.earlier):
+        source.click(acted, inputs, [*shown, address], **quiet())
 
     def stepped(event: gr.EventData, *values: Any) -> Any:
         step = whole(str(widgets.data_of(event).get("step", 0)))
@@ -100,37 +156,76 @@ def build(backend: "Backend", address: Any) -> Page:
         t = min(max(whole(asked.get("generation"), last), 0), last)
         index = max(whole(asked.get("sample"), 0), 0)
         at = f"{asked.get('frame', '')};{asked.get('camera', '')}"
-        _, samples, *drawn = show(chosen_mode, loop_id, keys, index, t, at)
+        draw_id = asked.get("draw", "")
+        _, samples, kept, now, *rest = show(chosen_mode, loop_id, keys, index, t, at, draw_id)
         return [
             chosen_mode,
             gr.update(choices=_loop_choices(views), value=loop_id or None, visible=chosen_mode == ONE),
             gr.update(choices=_pane_choices(views), value=keys, visible=chosen_mode == ACROSS),
-            {**samples, "value": index} if samples.get("choices") else samples,
+            {"value": index, **samples} if samples.get("choices") else samples,
             gr.update(maximum=max(last, 1), value=t),
-            at, *drawn,
+            at, "" if kept == "" else draw_id, now, *rest, *drawnew.form_of(backend, loop_id),
         ]  # fmt: skip
 
-    def refresh(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> list[Any]:
+    def refresh(mode: str, loop_id: str, *values: Any) -> list[Any]:
         views = _with_motions(backend)
         if not loop_id and views:
             return open_({})
-        slider, samples, *drawn = show(mode, loop_id, keys, index, t, at)
+        slider, samples, kept, now, *rest = show(mode, loop_id, *values)
         return [gr.skip(), gr.update(choices=_loop_choices(views)), gr.update(choices=_pane_choices(views)), samples,
-                slider, gr.skip(), *drawn]  # fmt: skip
+                slider, gr.skip(), kept, now, *rest, *[gr.skip()] * len(section.asking)]  # fmt: skip
 
-    def query(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, at: str) -> Query:
-        del at
+    def query(
+        mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, _: str, draw_id: str, *__: str
+    ) -> Query:
         which: Query = {"mode": ACROSS, "loops": ",".join(keys or [])} if mode == ACROSS else {"loop": loop_id or ""}
-        return which | {"generation": str(whole(t)), "sample": str(whole(index))}
+        drawn: Query = {"draw": draw_id} if draw_id and mode == ONE else {}
+        return which | {"generation": str(whole(t)), "sample": str(whole(index))} | drawn
 
-    return Page("inspect", inputs, [*inputs, viewer, pictures, detail], open_, refresh, query)
+    outputs = [*inputs, viewer, pictures, detail, banner, section.fold, section.status, section.earlier,
+               *section.asking]  # fmt: skip
+
+    def behind(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, _: str, draw_id: str, of: str) -> bool:
+        return of != _key(mode, loop_id, keys, index, t, draw_id)
+
+    return Page("inspect", inputs, outputs, open_, refresh, query, behind=behind)
 
 
 def address_of(query: Query) -> str:
     return urlencode({"tab": "inspect", **query}, safe=",:")
 
 
-def _one(backend: "Backend", loop_id: str, index: int, t: int, start: Start) -> list[Any]:
+def _key(mode: str, loop_id: str, keys: Sequence[str], index: Any, t: Any, draw_id: str) -> str:
+    """Names what is shown for these values."""
+    which = ",".join(keys or []) if mode == ACROSS else f"{loop_id or ''} {draw_id or ''}"
+    return f"{mode} {which} {whole(t)} {whole(index)}"
+
+
+def _draw(backend: "Backend", loop_id: str, t: int, draw_id: str) -> "DrawView | None":
+    """The draw of that id, where it is one of this generation."""
+    try:
+        found = drawing.show(backend, loop_id, draw_id) if loop_id and draw_id else None
+    except LoopscopeError:
+        return None
+    return found if found is not None and found.generation == t else None
+
+
+def _drawing(backend: "Backend", loop_id: str, t: int, draw: "DrawView | None", there: bool) -> list[Any]:
+    """The banner of a draw that is shown; the section with its status and list, where there are motions."""
+    if not there:
+        return ["", gr.update(visible=False), gr.skip(), ""]
+    may, picked = drawnew.may_draw(backend), "" if draw is None else draw.id
+    return [
+        "" if draw is None else drawnew.banner(draw, may),
+        gr.update(visible=True),
+        gr.skip() if draw is None else drawnew.status_of(draw),
+        drawnew.earlier(drawing.list_draws(backend, loop_id, t), picked, t, may),
+    ]
+
+
+def _one(
+    backend: "Backend", loop_id: str, index: int, t: int, start: Start, draw: "DrawView | None" = None
+) -> list[Any]:
     try:
         view = verbs.show_loop(backend, loop_id) if loop_id else None
     except LoopscopeError:
@@ -149,10 +244,15 @@ def _one(backend: "Backend", loop_id: str, index: int, t: int, start: Start) -> 
     if panel is None:
         words = f"Generation {t} of {view.name!r} has no motions yet. {view.sentence}."
         return [slider, gr.skip(), viewer_embed.spec(message=words), previews.nothing(), ""]
-    index = min(index, len(panel.samples) - 1)
-    spec = viewer_embed.one_loop(view, panel, index, last=last, start=start)
     tails = previews.tails_of([view], [ARM_COLOURS[view.arm]], t, last=last)
-    return [slider, _samples(panel), spec, tails, one_loop_detail(view, panel, index)]
+    if draw is not None and draw.samples:
+        samples, index = _samples(draw.samples, index), min(index, len(draw.samples) - 1)
+        samples["choices"] = [(f"#{s.index} {s.label}".rstrip(), s.index) for s in draw.samples]  # often all alike
+        words = sample_detail(draw.samples[index].outcome, viewer_embed.draw_url(view.id, draw.id), index)
+        return [slider, samples, viewer_embed.drawn(view, draw, index, start=start), tails, words]
+    samples, index = _samples(panel.samples, index), min(index, len(panel.samples) - 1)
+    spec = viewer_embed.one_loop(view, panel, index, last=last, start=start)
+    return [slider, samples, spec, tails, one_loop_detail(view, panel, index)]
 
 
 def _across(backend: "Backend", keys: Sequence[str], index: int, t: int, start: Start) -> list[Any]:
@@ -171,7 +271,7 @@ def _across(backend: "Backend", keys: Sequence[str], index: int, t: int, start: 
         return [slider, gr.update(visible=False), NO_VIEWER, pictures, previews.loops_detail(numbers, t)]
     rows = [(view, kind, _panel(backend, view.id, t)) for view, kind in pairs]
     panel = next((p for *_, p in rows if p is not None), None)
-    samples = gr.skip() if panel is None else _samples(panel)
+    samples = gr.skip() if panel is None else _samples(panel.samples, index)
     if panel is not None:
         index = min(index, min(len(p.samples) for *_, p in rows if p is not None) - 1)
     spec = viewer_embed.across_loops(rows, t, index, last=last, start=start)
@@ -252,9 +352,12 @@ def _pane_choices(views: "Sequence[LoopView]") -> list[tuple[str, str]]:
     return [(_title(view) + words, Choice(view.id, kind).key) for view in views for kind, words in kinds]
 
 
-def _samples(panel: "PanelView") -> Any:
-    """The motions of a panel to choose from; pictures show all samples at once and hide this."""
-    return gr.update(choices=[(f"{s.label or 'sample'} (#{s.index})", s.index) for s in panel.samples], visible=True)
+def _samples(samples: "Sequence[PanelSampleView]", index: int) -> Any:
+    """The motions of a panel or draw to choose from; pictures show all samples at once and hide this. The chosen one
+    stays, unless there are fewer."""
+    choices = [(f"{s.label or 'sample'} (#{s.index})", s.index) for s in samples]
+    update: dict[str, Any] = gr.update(choices=choices, visible=True)
+    return update | {"value": len(samples) - 1} if index >= len(samples) else update
 
 
 def _floor(backend: "Backend", view: "LoopView") -> dict[str, list[float]]:

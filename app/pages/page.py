@@ -8,6 +8,10 @@ Query = dict[str, str]
 """A view's address, as parsed from the query string."""
 
 
+def _never(*_: Any) -> bool:
+    return False
+
+
 @dataclass(frozen=True)
 class Page:
     """One tab.
@@ -20,6 +24,8 @@ class Page:
         refresh: shows the same view anew after a change; gets the inputs' values.
         query: the address of the view that the inputs' values stand for.
         live: refreshed at every poll, also when no loop has changed.
+        behind: whether something else is shown than the inputs' values stand for: an answer that was under way when
+            they changed came last. Then the next poll refreshes.
     """
 
     name: str
@@ -29,6 +35,7 @@ class Page:
     refresh: Callable[..., list[Any]]
     query: Callable[..., Query]
     live: bool = False
+    behind: Callable[..., bool] = _never
 
 
 def quiet(**more: Any) -> dict[str, Any]:

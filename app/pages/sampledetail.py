@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from app.markup import arm_mark, colour_mark, download, esc, number
-from app.viewer_embed import KINDS, Kind, motion_url, outcome_of, pane_colours, panel_url
+from app.viewer_embed import KINDS, Kind, motion_at, motion_url, outcome_of, pane_colours, panel_url
 from backend.outcomes import help_sentence, simulation_rows
 
 if TYPE_CHECKING:
@@ -29,12 +29,16 @@ def measure_title(name: str) -> tuple[str, str]:
 
 
 def one_loop_detail(view: "LoopView", panel: "PanelView", index: int) -> str:
-    """Outcome and measures of one sample, and downloads of its three forms."""
-    outcome = outcome_of(panel, index)
+    """Outcome and measures of one sample of a panel, and downloads of its three forms."""
+    return sample_detail(outcome_of(panel, index), panel_url(view.id, panel.generation), index)
+
+
+def sample_detail(outcome: Mapping[str, Any], base: str, index: int) -> str:
+    """The same of a sample whose motions lie at ``base``."""
     return (
         f'<div class="ls-inspect-below"><section class="ls-card"><h3>What the corrector did</h3>'
         f"{outcome_words(outcome)}{_measures(outcome)}</section>"
-        f'<section class="ls-card"><h3>Take it away</h3>{_downloads(view, panel, index)}</section></div>'
+        f'<section class="ls-card"><h3>Take it away</h3>{_downloads(base, index)}</section></div>'
     )
 
 
@@ -80,15 +84,13 @@ def _measures(outcome: Mapping[str, Any]) -> str:
     )
 
 
-def _downloads(view: "LoopView", panel: "PanelView", index: int) -> str:
-    t = panel.generation
+def _downloads(base: str, index: int) -> str:
     rows = "".join(
         f'<div class="ls-row" style="margin-top:6px"><span style="width:96px">{arm_mark(kind)}{kind}</span>'
-        f"{download('BVH', motion_url(view.id, t, kind, index, 'bvh'))}"
-        f"{download('NPZ', motion_url(view.id, t, kind, index, 'npz'))}</div>"
+        f"{download('BVH', motion_at(base, kind, index, 'bvh'))}"
+        f"{download('NPZ', motion_at(base, kind, index, 'npz'))}</div>"
         for kind in KINDS
     )
-    base = panel_url(view.id, t)
     media = (
         f'<div class="ls-row" style="margin-top:10px"><span style="width:96px">side by side</span>'
         f"{download('MP4', f'{base}/{index}/side-by-side.mp4')}"

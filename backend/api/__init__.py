@@ -9,6 +9,7 @@ from backend.api import (
     catalogue,
     corrections,
     datasets,
+    draws,
     exports,
     generations,
     health,
@@ -27,8 +28,9 @@ from backend.context import Backend
 PREFIX = "/api/v1"
 UPLOADS = ("/correct", "/datasets")
 ROUTERS = (
-    loops.router, sweeps.router, exports.router, generations.router, panels.router, theory.router, lab.router,
-    catalogue.router, corrections.router, audits.router, datasets.router, health.router, users.router,
+    loops.router, sweeps.router, exports.router, generations.router, draws.router, panels.router, theory.router,
+    lab.router, catalogue.router, corrections.router, audits.router, datasets.router, health.router,
+    users.router,
 )  # fmt: skip
 
 

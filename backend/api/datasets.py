@@ -9,7 +9,7 @@ from fastapi import Path as PathParameter
 
 from backend import datasets, lsm1
 from backend.api.context import Context
-from backend.api.generations import MEDIA_TYPES
+from backend.api.files import MEDIA_TYPES
 from backend.datasets import ClipView, DatasetView
 from backend.importing.work import ImportOptions
 from backend.motionfiles import write_motion

@@ -11,10 +11,11 @@ from sqlalchemy import delete, func, select
 
 from backend.blobs import Blobs
 from backend.context import Backend
+from backend.jobs import KINDS
 from backend.journal import bump
 from backend.memo import FOLDER as MEMO
 from backend.store import temporary
-from backend.tables import Artifact, AuditJob, ImportedData, Loop, Stage, utc_now
+from backend.tables import Artifact, ImportedData, Loop, Stage, utc_now
 from backend.views import ACTIVE
 
 GRACE_HOURS = 24.0
@@ -68,7 +69,8 @@ def gc(backend: Backend, *, dry_run: bool = False, grace_hours: float = GRACE_HO
     with backend.database.read() as session:
         doomed = session.scalars(select(Loop.id).where(old)).all()
         working = session.scalar(select(func.count()).select_from(Stage).where(Stage.state == "running")) or 0
-        working += session.scalar(select(func.count()).select_from(AuditJob).where(AuditJob.state == "running")) or 0
+        for table in (kind.table for kind in KINDS):
+            working += session.scalar(select(func.count()).select_from(table).where(table.state == "running")) or 0
     if doomed and not dry_run:
         with backend.database.write() as session:
             # asked again: somebody may have restored one of them

@@ -6,22 +6,24 @@ from typing import Any, get_args
 from pydantic import ValidationError
 from sqlalchemy import Table
 
-from backend.audits import State as AuditState
 from backend.gate import ROLES
+from backend.jobs import KINDS
+from backend.jobs import State as JobState
 from backend.keeping.rows import BadRow
 from backend.store import DIGEST
 from backend.tables import utc_now
 from backend.views import State as LoopState
 from core.config import LoopConfig
 
+JOBS = tuple(kind.table.__tablename__ for kind in KINDS)
 STAGE_STATES = ("queued", "running", "done", "failed")
 STATES: dict[str, tuple[str, ...]] = {
-    "loops": get_args(LoopState), "stages": STAGE_STATES, "audits": get_args(AuditState)
+    "loops": get_args(LoopState), "stages": STAGE_STATES, **dict.fromkeys(JOBS, get_args(JobState))
 }  # fmt: skip
 NOBODYS: dict[str, Any] = {"token": "", "worker": "", "heartbeat_at": None, "fraction": 0.0, "sentence": ""}
 _ID = re.compile(r"[0-9A-Za-z_\-]{1,32}")  # ids become parts of addresses and of names of cached files
 _USER = re.compile(r"[\w.@\-]{1,64}")
-_IDS = {("loops", "id"), ("audits", "id"), ("tokens", "id"), ("datasets", "id")}
+_IDS = {("loops", "id"), ("tokens", "id"), ("datasets", "id"), *((name, "id") for name in JOBS)}
 _USERS = {("users", "name"), ("tokens", "user")}
 
 
@@ -63,8 +65,8 @@ def as_at_rest(table: Table, row: dict[str, Any]) -> dict[str, Any]:
         if row["state"] == "cancelling":
             return row | {"state": "stopped" if row["stop"] else "cancelled", "finished_at": utc_now()}
         return row | {"state": "interrupted"} if row["state"] == "running" else row
-    if table.name == "audits" and row["state"] == "cancelling":
+    if table.name in JOBS and row["state"] == "cancelling":
         return row | NOBODYS | {"state": "cancelled", "finished_at": utc_now()}
-    if table.name in ("stages", "audits") and row["state"] in ("running", "interrupted"):
+    if table.name in ("stages", *JOBS) and row["state"] in ("running", "interrupted"):
         return row | NOBODYS | {"state": "queued", "attempt": max(0, row["attempt"] - 1)}
     return row

@@ -8,11 +8,12 @@ from sqlalchemy import Connection, ForeignKeyConstraint, func, or_, select, text
 from sqlalchemy.exc import DatabaseError
 
 from backend.context import Backend
+from backend.jobs import KINDS
 from backend.keeping.backup import snapshot
 from backend.keeping.finding import Finding, some
 from backend.keeping.reviving import STATES
 from backend.store import DIGEST
-from backend.tables import Artifact, AuditJob, Base, Generation, ImportedData, Loop, MetricValue, Stage
+from backend.tables import Artifact, Base, Generation, ImportedData, Loop, MetricValue, Stage
 from core.blocks import BLOCK
 from core.config import LoopConfig
 
@@ -150,11 +151,13 @@ def _leases(connection: Connection) -> Iterator[Finding]:
     for loop, generation, stage in connection.execute(query):
         where = f"{stage} of generation {generation} of loop {loop}"
         yield Finding("no_lease", where, "It runs, but nobody holds it.", "Cancel and resume the loop.")
-    jobs = select(AuditJob.id).where(
-        AuditJob.state == "running", (AuditJob.token == "") | AuditJob.heartbeat_at.is_(None)
-    )
-    for job in connection.scalars(jobs):
-        yield Finding("no_lease", f"audit {job}", "It runs, but nobody holds it.", "Cancel it and ask for it again.")
+    for kind in KINDS:
+        table = kind.table
+        jobs = select(table.id).where(table.state == "running", (table.token == "") | table.heartbeat_at.is_(None))
+        for job in connection.scalars(jobs):
+            yield Finding(
+                "no_lease", f"{kind.what} {job}", "It runs, but nobody holds it.", "Stop it and ask for it again."
+            )
 
 
 def _artifacts(connection: Connection) -> Iterator[Finding]:

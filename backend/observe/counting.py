@@ -9,9 +9,10 @@ from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from backend.context import Backend
+from backend.jobs import AT_WORK, KINDS
 from backend.observe.views import IncidentView
 from backend.queue import CPU, GPU
-from backend.tables import Artifact, AuditJob, Event, Leader, Loop, Stage
+from backend.tables import Artifact, Event, Leader, Loop, Stage
 from backend.views import State
 
 RUNNABLE = ("queued", "running", "interrupted")
@@ -47,22 +48,17 @@ def loads(session: Session) -> dict[str, Load]:
     at_work = _by_queue(
         session, select(Stage.queue, func.count(), func.min(Stage.started_at)).where(Stage.state == "running")
     )
-    audits = {
-        state: (count, oldest)
-        for state, count, oldest in session.execute(
-            select(AuditJob.state, func.count(), func.min(AuditJob.sent_at))
-            .where(AuditJob.state.in_(("queued", "running", "cancelling")))
-            .group_by(AuditJob.state)
-        ).all()
-    }
     found = {}
     for name in (GPU, CPU):
         count, oldest = waiting.get(name, (0, None))
         working = at_work.get(name, (0, None))[0]
-        if name == CPU:
-            more, since = audits.get("queued", (0, None))
+        for table in (kind.table for kind in KINDS if kind.queue == name):
+            more, since = session.execute(
+                select(func.count(), func.min(table.sent_at)).where(table.state == "queued")
+            ).one()
             count, oldest = count + more, min((t for t in (oldest, since) if t is not None), default=None)
-            working += sum(audits.get(state, (0, None))[0] for state in ("running", "cancelling"))
+            busy = select(func.count()).select_from(table).where(table.state.in_(AT_WORK))
+            working += session.scalar(busy) or 0
         found[name] = Load(count, working, oldest)
     return found
 

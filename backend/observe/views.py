@@ -16,8 +16,8 @@ class QueueView(View):
     """A queue of work.
 
     Attributes:
-        waiting: parts that a worker could start now, of loops that may run, and audits.
-        at_work: parts and audits that a worker holds.
+        waiting: parts that a worker could start now, of loops that may run, audits and draws.
+        at_work: parts, audits and draws that a worker holds.
         oldest_s: how long the oldest of the waiting has waited since it was last called out; None where none waits.
         messages: in the broker; None while it does not answer.
         workers: processes that are there for it.

@@ -27,6 +27,7 @@ from model.tails import TAIL
 
 if TYPE_CHECKING:
     from model.conditions import Conditions
+    from model.denoisers.conditioning import Kind
     from model.evaluator import MotionEvaluator
     from model.generator import MotionGenerator
 
@@ -111,6 +112,16 @@ def build_motion(config: LoopConfig, memo: Memo, device: str = "auto") -> Motion
     return MotionDomain(config, dataset, design, memo, device)
 
 
+def told_of(model: PartConfig) -> "Kind":
+    """What a denoiser is told of the samples that it shall draw: ``class``, ``text`` or ``none``.
+
+    Raises:
+        UnknownPart, InvalidConfig: when the model is none, or what reads text to it is missing.
+    """
+    design: Design = part_of(MODELS, "model", model, "model")()
+    return design.condition
+
+
 def dataset_of(data: PartConfig) -> Dataset:
     """A data set from its config; kept in memory until its file changes."""
     return _dataset(data.kind, json.dumps(data.options, sort_keys=True), _stamp(data))
@@ -150,31 +161,30 @@ def check_motion(config: LoopConfig) -> None:
             "Launch one loop per seed instead.",
             "replicates",
         )
-    dataset = dataset_of(config.data)
-    design: Design = part_of(MODELS, "model", config.model, "model")()
-    if design.condition == "text" and not dataset.captions:
+    dataset, told = dataset_of(config.data), told_of(config.model)
+    if told == "text" and not dataset.captions:
         raise InvalidConfig(
             "The model is to be told text, and this data set has none.",
             "Fill the column text of index.csv, choose another data set, or the condition 'class'.",
             "model.options.condition",
         )
-    if config.evaluation.prompts and design.condition != "text":
+    if config.evaluation.prompts and told != "text":
         raise InvalidConfig(
             f"Prompts are for models that are told text; this one is told "
-            f"{'nothing' if design.condition == 'none' else 'the class'}.",
+            f"{'nothing' if told == 'none' else 'the class'}.",
             "Choose the model's condition 'text', or leave the prompts out.",
             "evaluation.prompts",
         )
-    _check_stop_rules(config, design)
+    _check_stop_rules(config, told)
 
 
-def _check_stop_rules(config: LoopConfig, design: Design) -> None:
+def _check_stop_rules(config: LoopConfig, told: str) -> None:
     """What is measured of captions only would never stop a loop without them.
 
     Raises:
         InvalidConfig: naming the rule's place.
     """
-    if design.condition == "text" and config.evaluation.samples >= POOL:
+    if told == "text" and config.evaluation.samples >= POOL:
         return
     for i, rule in enumerate(config.tripwires):
         if parse_tripwire(rule).condition.metric in MATCHING:

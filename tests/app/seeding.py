@@ -27,6 +27,7 @@ class Silent:
 
     sent: list[Message] = field(default_factory=list)
     audits: list[str] = field(default_factory=list)
+    draws: list[str] = field(default_factory=list)
 
     def send(self, messages: Sequence[Message]) -> None:
         self.sent += messages
@@ -36,6 +37,9 @@ class Silent:
 
     def audit(self, audit_id: str) -> None:
         self.audits.append(audit_id)
+
+    def draw(self, draw_id: str) -> None:
+        self.draws.append(draw_id)
 
     def waiting(self, queue: str) -> int | None:
         return sum(message.queue == queue for message in self.sent)

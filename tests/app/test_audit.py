@@ -18,9 +18,10 @@ from app.pages import audit as audit_page
 from app.pages.auditresult import earlier, result, table
 from app.pages.page import Page
 from app.server import create_app
-from backend import audits, auditwork, loops
+from backend import audits, auditwork, jobwork, loops
 from backend.audits import AuditConfig, AuditView
 from backend.context import Backend
+from backend.jobs import AUDIT
 from core.config import PartConfig
 from core.errors import InvalidConfig
 from core.protocols import Tick, silent
@@ -157,15 +158,15 @@ def test_a_loop_leads_here_with_its_last_generation(backend: Backend, page: Page
 
 def test_running_and_failed_audits_say_so(backend: Backend, page: Page) -> None:
     view = audits.start(backend, KINEMATIC)
-    lease = auditwork.claim(backend, view.id, "here")
+    lease = jobwork.claim(backend, AUDIT, view.id, "here")
     assert lease is not None
-    auditwork.heartbeat(backend, lease, 0.4, "Jitter 0.1 rad (3 of 13)")
+    jobwork.heartbeat(backend, lease, 0.4, "Jitter 0.1 rad (3 of 13)")
     running = shown(page, page.refresh(view.id))
     assert "Jitter 0.1 rad (3 of 13)" in running["audit-result"] and "progressbar" in running["audit-result"]
     assert "audit-cancel" in running["audit-result"] and running["audit-plot"]["charts"] == []
     for _ in range(3):
-        auditwork.fail(backend, lease, ValueError(EVIL), f"Traceback {EVIL}")
-        again = auditwork.claim(backend, view.id, "here")
+        jobwork.fail(backend, lease, ValueError(EVIL), f"Traceback {EVIL}")
+        again = jobwork.claim(backend, AUDIT, view.id, "here")
         lease = again or lease
     failed = shown(page, page.refresh(view.id))["audit-result"]
     assert "Failed" in failed and "Run again" in failed and "<img" not in failed

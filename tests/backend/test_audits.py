@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from backend import audits, auditwork, loops
+from backend import audits, auditwork, jobwork, loops
 from backend.audits import AuditConfig
 from backend.client import Client
 from backend.context import Backend
+from backend.jobs import AUDIT
 from backend.tables import AuditJob, utc_now
 from core.config import LoopConfig, PartConfig
 from core.errors import Conflict, InvalidConfig, LoopscopeError, NotFound
@@ -140,23 +141,23 @@ def test_a_worker_that_leaves_gives_it_back(backend: Backend, slow: threading.Ev
 def test_a_silent_worker_loses_it_and_cannot_publish(backend: Backend) -> None:
     view = audits.start(backend, KINEMATIC)
     for attempt in (1, 2, 3):
-        lease = auditwork.claim(backend, view.id, f"worker {attempt}")
+        lease = jobwork.claim(backend, AUDIT, view.id, f"worker {attempt}")
         assert lease is not None
         silence(backend, view.id)
         assert audits.show(backend, view.id).state == "interrupted"
-        assert auditwork.reclaim(backend) == 1
-        assert auditwork.look(backend, lease) == auditwork.heartbeat(backend, lease, 0.5, "") == "lost"
+        assert jobwork.reclaim(backend) == 1
+        assert jobwork.look(backend, lease) == jobwork.heartbeat(backend, lease, 0.5, "") == "lost"
         with pytest.raises(LoopscopeError, match="Another worker"):
-            auditwork.publish(backend, lease, NOTHING)
+            jobwork.publish(backend, lease, auditwork.outcome_of(NOTHING))
     lost = audits.show(backend, view.id)
     assert lost.state == "failed" and lost.error is not None and lost.error.code == "worker_lost"
-    assert auditwork.reclaim(backend) == 0
+    assert jobwork.reclaim(backend) == 0
 
 
 def test_lost_messages_are_sent_again(backend: Backend) -> None:
     view = audits.start(backend, KINEMATIC)
-    assert auditwork.resend(backend, 60.0) == 0
-    assert auditwork.resend(backend, -1.0) == 1
+    assert jobwork.resend(backend, 60.0) == 0
+    assert jobwork.resend(backend, -1.0) == 1
     assert backend.queue.audits == [view.id, view.id]  # type: ignore[attr-defined]
 
 

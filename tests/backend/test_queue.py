@@ -29,6 +29,8 @@ def test_messages_arrive_and_are_counted(redis_url: str, make_settings: Callable
     assert queue.waiting("cpu") == 5
     queue.audit("audit")
     assert (queue.waiting("cpu"), queue.waiting("gpu")) == (6, 0)
+    queue.draw("draw")
+    assert (queue.waiting("cpu"), queue.waiting("gpu")) == (6, 1)
     queue.close()
 
 
@@ -37,6 +39,7 @@ def test_a_broker_that_is_down_is_no_error(make_settings: Callable[..., Settings
     queue.send(MESSAGES)
     queue.prepare("loop")
     queue.audit("audit")
+    queue.draw("draw")
     assert queue.waiting("cpu") is None
     queue.close()
 

@@ -9,9 +9,10 @@ import pytest
 from sqlalchemy import select, update
 from sqlalchemy.exc import OperationalError
 
-from backend import audits, auditwork, loops, reconciler, stages
+from backend import audits, jobwork, loops, reconciler, stages
 from backend.audits import AuditConfig
 from backend.context import Backend
+from backend.jobs import AUDIT
 from backend.reconciler import JOB, Calm, Reconciler, lead, reconcile, resign
 from backend.tables import AuditJob, Leader, Stage, utc_now
 from backend.turns import claim_next
@@ -59,7 +60,7 @@ def test_lost_messages_are_sent_again_when_the_queue_is_empty(
 def test_audits_are_taken_up_again_too(backend: Backend, monkeypatch: pytest.MonkeyPatch) -> None:
     config = AuditConfig(corrector=PartConfig(kind="kinematic"))
     view = audits.start(backend, config)
-    assert auditwork.claim(backend, view.id, "gone") is not None
+    assert jobwork.claim(backend, AUDIT, view.id, "gone") is not None
     with backend.database.write() as session:
         session.get_one(AuditJob, view.id).heartbeat_at = utc_now() - timedelta(hours=1)
     reconcile(backend)

@@ -5,7 +5,7 @@ import pytest
 
 from core.config import CorrectionConfig, LoopConfig, PartConfig
 from core.errors import Cancelled
-from core.loop import STAGES, Run, _panel_labels, needs_of, parts_of, ready_stages, record_of, run_loop, stages_of
+from core.loop import STAGES, Run, needs_of, parts_of, ready_stages, record_of, run_loop, stages_of
 from core.memory import MemoryMemo, MemoryShelf
 from core.records import GenerationRecord
 from tests.core.toy import Clip, MeanGenerator, toy_run
@@ -197,9 +197,3 @@ def test_from_scratch_keeps_the_first_representation() -> None:
     found = records(run)
     assert run.shelf.load(2, "model").meta["scratch"] is True
     assert found[2].training["steps"] == run.config.training.initial_steps
-
-
-def test_a_small_panel_spreads_over_all_classes() -> None:
-    labels = _panel_labels(np.repeat(np.arange(15), 3), 4)
-    assert labels[0] == 0 and labels[-1] == 14 and len(set(labels.tolist())) == 4
-    assert np.bincount(_panel_labels(np.arange(3), 7)).tolist() == [3, 2, 2]

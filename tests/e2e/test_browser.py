@@ -130,6 +130,37 @@ def test_figures_are_drawn_and_move_and_the_slider_changes_generation(
     assert watched.complaints == []
 
 
+def test_new_samples_are_drawn_shown_linked_and_left(stack: Stack, watched: Watched, finished: str) -> None:
+    page = watched.page
+    page.goto(f"{stack.url}/?tab=inspect&loop={finished}&generation=1")
+    panes = page.locator("#inspect-viewer .lsv-pane")
+    expect(panes).to_have_count(3, timeout=60_000)
+    page.get_by_role("button", name="Draw new samples").click()
+    earlier, banner = page.locator("#inspect-draw-earlier"), page.locator("#inspect-draw-banner")
+    expect(earlier).to_contain_text("Nothing has been drawn from generation 1 yet", timeout=15_000)
+    expect(page.locator("#inspect-draw-prompt")).to_be_hidden()
+    page.locator("#inspect-draw-guidance input").fill("99")
+    page.locator("#inspect-draw-run").click()
+    expect(page.locator("#inspect-draw-status")).to_contain_text("less than or equal to 20", timeout=15_000)
+    page.locator("#inspect-draw-guidance input").fill("1.5")
+    page.locator("#inspect-draw-seed input").fill("7")
+    page.locator("#inspect-draw-run").click()
+    expect(banner).to_contain_text(re.compile("Drawn on demand.*guidance 1.5, seed 7"), timeout=120_000)
+    expect(panes.nth(1)).to_contain_text("drawn from generation 1")
+    assert len(picture(page)) > 5_000, "an empty canvas compresses to almost nothing"
+    link = page.url
+    assert "draw=" in link
+    page.locator("#inspect-draw-back").click()
+    expect(panes.nth(1)).to_contain_text("as the model makes it", timeout=15_000)
+    assert "draw=" not in page.url
+    earlier.locator("tr[data-act]").first.click()
+    expect(banner).to_contain_text("Drawn on demand", timeout=15_000)
+    page.goto(link)
+    expect(banner).to_contain_text("Drawn on demand", timeout=60_000)
+    expect(panes.nth(1)).to_contain_text("drawn from generation 1", timeout=60_000)
+    assert "Traceback" not in page.content() and watched.complaints == []
+
+
 def test_the_strip_reads_values_jumps_and_folds(stack: Stack, watched: Watched, finished: str) -> None:
     page = watched.page
     page.goto(f"{stack.url}/?tab=inspect&loop={finished}&generation=1&sample=0&frame=3")

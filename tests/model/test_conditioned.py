@@ -10,8 +10,9 @@ import torch
 from backend.parts import build_run, check, read_config
 from core.config import LoopConfig, digest, parse, with_changes
 from core.errors import InvalidConfig
-from core.loop import Run, learn, names_of_samples, panel, synthesize
+from core.loop import Run, learn, panel, synthesize
 from core.memory import MemoryMemo, MemoryShelf
+from core.panel import names_of_samples
 from core.protocols import Prompted
 from model.conditions import ByText
 from model.denoisers import MODELS
@@ -126,7 +127,9 @@ def test_prompts_follow_the_panel_and_change_nothing_of_it() -> None:
     assert len(before.arrays["labels"]) == 3 and len(after.arrays["labels"]) == 5
     np.testing.assert_allclose(after.arrays["root_position_m"][:3], before.arrays["root_position_m"], atol=1e-5)
     assert after.meta["prompts"] == texts and "prompts" not in before.meta
-    names = names_of_samples(asked, asked.shelf.load(0, "panel-corrected").arrays)
+    names = names_of_samples(
+        asked.domain, asked.shelf.load(0, "panel-corrected").arrays, asked.config.evaluation.prompts
+    )
     assert names[0] == "backflip: a person does a backflip" and names[3:] == texts
 
 

@@ -28,6 +28,7 @@ REAL = {
     "key": "gmm",
     "name": "0" * 32,
     "dataset_id": "0" * 16,
+    "draw_id": "0" * 24,
     "verb": "cancel",
 }
 
