@@ -24,7 +24,6 @@ HELD_OUT_DRAW = 4
 """Draw 0 of the held-out windows is the evaluator's reference, the next three are its floors."""
 
 
-@threads(1)
 def compute(backend: Backend, config: AuditConfig, *, device: str = "auto", tick: Tick = silent) -> Audit:
     """The audit of a checked config.
 
@@ -37,16 +36,20 @@ def compute(backend: Backend, config: AuditConfig, *, device: str = "auto", tick
     assert config.data is not None  # checked configs name it
     form = LoopConfig(n=config.real, data=config.data)
     domain = build_domain(form, backend.memo, device)
-    real = domain.real(config.real)
-    judge: Any = domain.evaluator(jobwork.share(tick, 0.0, 0.05))
-    part = CORRECTORS[config.corrector.kind]
-    options = parse(part.options, config.corrector.options, "corrector.options")
-    corrector = part.build(options, Reference(real, f"{domain.digest}-{config.real}", backend.memo))
-    generated = [_generated(backend, config, t, device, jobwork.share(tick, 0.05, 0.06)) for t in config.generations]
-    return audit(
-        corrector, judge, real, dataset_of(config.data).held_out(config.n, HELD_OUT_DRAW), generated=generated,
-        perturbations=config.perturbations, seed=config.seed, tick=jobwork.share(tick, 0.06, 1.0),
-    )  # fmt: skip
+    domain.generator()  # brings torch with it, which is held back only once it is there
+    with threads(1):
+        real = domain.real(config.real)
+        judge: Any = domain.evaluator(jobwork.share(tick, 0.0, 0.05))
+        part = CORRECTORS[config.corrector.kind]
+        options = parse(part.options, config.corrector.options, "corrector.options")
+        corrector = part.build(options, Reference(real, f"{domain.digest}-{config.real}", backend.memo))
+        generated = [
+            _generated(backend, config, t, device, jobwork.share(tick, 0.05, 0.06)) for t in config.generations
+        ]
+        return audit(
+            corrector, judge, real, dataset_of(config.data).held_out(config.n, HELD_OUT_DRAW), generated=generated,
+            perturbations=config.perturbations, seed=config.seed, tick=jobwork.share(tick, 0.06, 1.0),
+        )  # fmt: skip
 
 
 def _generated(backend: Backend, config: AuditConfig, t: int, device: str, tick: Tick) -> Given:

@@ -23,7 +23,6 @@ from core.threads import threads
 DRAWN = 0.3  # share of the time after which samples are drawn; the rest corrects them
 
 
-@threads(1)
 def compute(
     backend: Backend, request: DrawRequest, *, device: str = "auto", tick: Tick = silent
 ) -> tuple[Item, list[dict[str, Any]]]:
@@ -43,16 +42,17 @@ def compute(
         "guidance": request.guidance_scale, "seed": seed_for(request.seed, 0, "draw"),
         "tick": jobwork.share(tick, 0.0, DRAWN),
     }  # fmt: skip
-    prompts = [request.prompt] * request.count if request.prompt else []
-    if prompts:
-        raw = prompted(generator, model, prompts, **how)
-    else:
-        label = list(domain.class_names).index(request.label) if request.label else 0
-        raw = generator.sample(model, np.full(request.count, label, np.int64), **how)
-    items = shown(
-        domain, domain.real(config.n), raw, run.eye, seed=seed_for(request.seed, 0, "draw-correct"),
-        tick=jobwork.share(tick, DRAWN, 1.0),
-    )  # fmt: skip
+    with threads(1):  # after the generator, which brings torch with it
+        prompts = [request.prompt] * request.count if request.prompt else []
+        if prompts:
+            raw = prompted(generator, model, prompts, **how)
+        else:
+            label = list(domain.class_names).index(request.label) if request.label else 0
+            raw = generator.sample(model, np.full(request.count, label, np.int64), **how)
+        items = shown(
+            domain, domain.real(config.n), raw, run.eye, seed=seed_for(request.seed, 0, "draw-correct"),
+            tick=jobwork.share(tick, DRAWN, 1.0),
+        )  # fmt: skip
     names, outcomes = names_of_samples(domain, items["raw"].arrays, prompts), items["corrected"].meta["outcomes"]
     arrays = {f"{kind}.{name}": values for kind, item in items.items() for name, values in item.arrays.items()}
     told = [{"label": name, "outcome": finite(outcome)} for name, outcome in zip(names, outcomes, strict=True)]

@@ -163,6 +163,8 @@ def prepare(
             config = LoopConfig.model_validate(loop.config)
             shelf = SqlShelf(backend, loop_id)
             run = build_run(config, shelf=shelf, memo=backend.memo, tick=tick, device=device)
+            if what == "evaluator":
+                run.domain.generator()  # brings torch with it, which is held back only once it is there
             with threads(1):
                 if what == "evaluator":
                     run.domain.evaluator(tick).floor(config.evaluation.samples)
