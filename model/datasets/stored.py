@@ -43,8 +43,9 @@ def _find(wanted: str) -> tuple[str, Path] | None:
 
 class StoredOptions(npz.WindowOptions):
     id: Annotated[str, AfterValidator(_known)] = Field(
-        "", max_length=80, title="Which", description="Name or id of an imported data set: see Data."
-    )
+        "", max_length=80, title="Which", description="An imported data set, by name or id.",
+        json_schema_extra={"choices_from": "datasets"},
+    )  # fmt: skip
     mirror: bool = Field(
         True, title="Mirror images", description="Show every second window as its left-right mirror image."
     )
