@@ -9,6 +9,7 @@ from backend import (
     audits,
     datacards,
     datasets,
+    drifts,
     estimate,
     exports,
     grouped,
@@ -23,6 +24,7 @@ from backend import (
 from backend.audits import AuditConfig, AuditView
 from backend.context import Backend
 from backend.datasets import DatasetView
+from backend.drifts import DriftView
 from backend.grouped import GroupOutcome, GroupVerb
 from backend.importing.work import ImportOptions
 from backend.lab import CardView, LabResult
@@ -78,6 +80,9 @@ class Local:
 
     def events(self, loop_id: str, *, limit: int = 200) -> list[EventView]:
         return loops.events(self.backend, loop_id, limit=limit)
+
+    def drift(self, loop_id: str) -> DriftView:
+        return drifts.drift(self.backend, loop_id)
 
     def export(self, loop_id: str, form: exports.Form = "json") -> bytes:
         return exports.export(self.backend, loop_id, form)
