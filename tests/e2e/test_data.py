@@ -95,9 +95,9 @@ def test_from_a_zip_to_a_loop_that_learns_from_it(stack: Stack, watched: Watched
     assert any(words.startswith("Sending") for words in said) and any(words.startswith("Reading") for words in said)
 
     tile = page.locator("#data-list .ls-datatile[data-chosen=true]")
-    expect(tile).to_contain_text("10 clips, 30 s, 2 classes")
+    expect(tile).to_contain_text("10 clips, 30 s, 2 classes", timeout=30_000)
     detail = page.locator("#data-detail")
-    expect(detail).to_contain_text(LICENCE)
+    expect(detail).to_contain_text(LICENCE, timeout=30_000)
     expect(detail).to_contain_text("By subject: held out 1")
     for label in ("run", "walk"):
         row = detail.locator(".ls-classes tr", has_text=label).first
@@ -146,19 +146,21 @@ def test_deleted_it_leaves_the_launch_form_and_undo_brings_it_back(
     page = watched.page
     open_data(stack, page)
     page.locator(f"#data-list [data-dataset='{view.id}'] [data-act=delete]").click()
-    expect(page.locator("#data-notice")).to_contain_text("'people' was deleted. Loops that learn from it go on.")
+    expect(page.locator("#data-notice")).to_contain_text(
+        "'people' was deleted. Loops that learn from it go on.", timeout=30_000
+    )
     tile = page.locator("#data-list .ls-datatile", has_text="people")
     expect(tile).to_have_count(0)
     page.get_by_role("tab", name="Launch").click()
     choose(page, "field-data", "Imported data set")
-    expect(page.locator("#field-data-stored-id-none")).to_contain_text("Import motion on the Data page")
-    expect(page.locator("#launch-status")).to_contain_text("no imported data set is named")
+    expect(page.locator("#field-data-stored-id-none")).to_contain_text("Import motion on the Data page", timeout=30_000)
+    expect(page.locator("#launch-status")).to_contain_text("no imported data set is named", timeout=30_000)
     page.get_by_role("tab", name="Data").click()
     page.locator("#data-notice [data-act=restore]").click()
-    expect(page.locator("#data-notice")).to_contain_text("'people' is back.")
+    expect(page.locator("#data-notice")).to_contain_text("'people' is back.", timeout=30_000)
     expect(tile).to_have_count(1)
     tile.get_by_role("link", name="Launch a loop on it").click()
     expect(page.locator("#launch-submit")).to_contain_text("Launch 1 loop", timeout=15_000)
-    expect(page.locator("#field-data-stored-id input")).to_have_value("people (10 clips, 2 classes)")
+    expect(page.locator("#field-data-stored-id input")).to_have_value("people (10 clips, 2 classes)", timeout=15_000)
     assert f"dataset={view.id}" in page.url
     assert watched.complaints == []
