@@ -1,6 +1,5 @@
 """The dashboard: header, tabs, one poll for changes, one address per view."""
 
-import time
 from collections.abc import Callable
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -77,7 +76,7 @@ def build_blocks(backend: "Backend") -> gr.Blocks:
 
         def load(request: gr.Request) -> list[Any]:
             try:
-                return [*go(dict(request.query_params)), _header(backend), UNSEEN]
+                return [*go(dict(request.query_params)), _header(backend), gr.skip()]
             except AWAY:
                 return [*[gr.skip()] * len(view), _trouble(DatabaseAway()), UNOPENED]
 
@@ -94,51 +93,32 @@ def build_blocks(backend: "Backend") -> gr.Blocks:
         for tab, page in zip(tabs, pages, strict=True):
             _on_select(tab, page, shown, address)
 
-        # For each output of a listener the browser searches all components, whether it changes or not. So the poll has
-        # few of them and says which page is due, whose listener has that page's only.
-        due = {page.name: gr.Number(0, visible="hidden", elem_id=f"due-{page.name}") for page in pages}
-        reopen = gr.Number(0, visible="hidden", elem_id="due-address")
-        live = {page.name for page in pages if page.live}
-
-        def tick(name: str, revision: float) -> list[Any]:
-            same = [gr.skip()] * (2 + len(due))
+        def tick(request: gr.Request, name: str, revision: float, *values: Any) -> list[Any]:
+            same = [gr.skip()] * len(view)
             try:
                 now = pulse_of(backend).revision(backend)
+                still = now == revision
+                if still and not any(page.live for page in pages if page.name == name):
+                    return [gr.skip(), gr.skip(), *same]
+                if revision == UNOPENED:
+                    return [_header(backend), UNSEEN, *go(dict(request.query_params))]
+                updates: list[Any] = []
+                at = 0
+                for page in pages:
+                    mine = values[at : at + len(page.inputs)]
+                    at += len(page.inputs)
+                    updates += page.refresh(*mine) if page.name == name else [gr.skip()] * len(page.outputs)
+                header = gr.skip() if still else _header(backend)
+                return [header, now, *[gr.skip()] * (len(view) - len(everything)), *updates]
             except LoopscopeError as error:
-                return [_trouble(error), UNSEEN, *same[1:]]
+                return [_trouble(error), UNSEEN, *same]
             except AWAY:
-                return [_trouble(DatabaseAway()), UNOPENED if revision == UNOPENED else UNSEEN, *same[1:]]
-            if revision == UNOPENED:
-                return [gr.skip(), gr.skip(), time.time(), *same[2:]]
-            if now == revision and name not in live:
-                return [gr.skip(), *same]
-            return [*same[:3], *(time.time() if name == one else gr.skip() for one in due)]
+                return [_trouble(DatabaseAway()), UNOPENED if revision == UNOPENED else UNSEEN, *same]
 
-        gr.Timer(POLL_S).tick(tick, [shown, seen], [header, seen, reopen, *due.values()], **quiet())
-        reopen.change(load, None, [*view, header, seen], **quiet())
-        for page in pages:
-            due[page.name].change(
-                _refreshing(backend, page), [seen, *page.inputs], [header, seen, *page.outputs],
-                **quiet(trigger_mode="always_last"),
-            )  # fmt: skip
+        gr.Timer(POLL_S).tick(
+            tick, [shown, seen, *(c for page in pages for c in page.inputs)], [header, seen, *view], **quiet()
+        )
     return blocks
-
-
-def _refreshing(backend: "Backend", page: Page) -> Callable[..., list[Any]]:
-    """Shows a page anew, and the header where anything has changed."""
-
-    def refresh(revision: float, *values: Any) -> list[Any]:
-        same = [gr.skip()] * len(page.outputs)
-        try:
-            now = pulse_of(backend).revision(backend)
-            updates = page.refresh(*values)
-            return [gr.skip() if now == revision else _header(backend), now, *updates]
-        except LoopscopeError as error:
-            return [_trouble(error), UNSEEN, *same]
-        except AWAY:
-            return [_trouble(DatabaseAway()), UNSEEN, *same]
-
-    return refresh
 
 
 def opened_at(body: bytes, query: bytes) -> bytes:

@@ -81,12 +81,8 @@ class Browser:
         return True
 
     async def tick(self, tab: str) -> None:
-        """The poll: cheap; where something has changed it says that the page is due, which is then shown anew."""
-        due = self.ids[f"due-{tab}"]
-        before = self.values[due]
-        await self.post("poll, something new", tab, self.listener("tick"), None, idle="poll, nothing new")
-        if self.values[due] != before:
-            await self.post(f"poll {tab}", tab, self.listener("change", due), None)
+        """The poll: cheap where nothing changed."""
+        await self.post(f"poll {tab}", tab, self.listener("tick"), None, idle="poll, nothing new")
 
     async def select(self, tab: str) -> None:
         """Go to another tab."""
