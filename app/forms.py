@@ -24,7 +24,7 @@ from core.config import (
 from core.protocols import DomainPart, Part
 
 Catalogue = Mapping[str, Mapping[str, Part]]
-Control = Literal["part", "parts", "choice", "switch", "integer", "number", "text", "lines", "json"]
+Control = Literal["part", "parts", "choice", "offered", "switch", "integer", "number", "text", "lines", "json"]
 
 SECTIONS: dict[str, type[Options]] = {
     "correction": CorrectionConfig,
@@ -40,6 +40,8 @@ LINES_LIKE = {
     PROMPTS: "a person walks in a circle\nsomebody jumps twice",
 }
 """What boxes of lines look like filled in."""
+CHOICES_FROM = "choices_from"
+"""In the ``json_schema_extra`` of a part's option: the source of ``app.choices`` that its choices come from."""
 NO_CORRECTOR = ("None", "none")
 SINGLE_PARTS = ("data", "policy", "model")
 PANEL_CORRECTOR = "evaluation.panel_corrector"
@@ -56,6 +58,7 @@ class Field:
         when: (part, kind) whose choice shows the field; None = always there.
         choices: of all domains; a domain's own are in its :class:`Offer`.
         optional: whether empty means None.
+        source: name of the source of ``app.choices`` that an ``offered`` control has its choices from.
     """
 
     path: str
@@ -66,6 +69,7 @@ class Field:
     choices: Choices = ()
     when: tuple[str, str] | None = None
     optional: bool = False
+    source: str = ""
 
     @property
     def elem_id(self) -> str:
@@ -241,6 +245,7 @@ def field_of(
     default = None if info.is_required() else info.get_default(call_default_factory=True)
     control: Control = "json"
     choices: tuple[tuple[str, Any], ...] = ()
+    source = str(info.json_schema_extra.get(CHOICES_FROM, "")) if isinstance(info.json_schema_extra, dict) else ""
     if annotation is PartConfig and parts:
         control, choices = "choice", parts
         default = default.kind if isinstance(default, PartConfig) else parts[0][1]
@@ -254,17 +259,16 @@ def field_of(
     elif annotation is float:
         control = "number"
     elif annotation is str:
-        control = "text"
+        control = "offered" if source else "text"
     elif get_origin(annotation) is tuple and _plain_type(get_args(annotation)[0]) is str:
         control, default = "lines", "\n".join(default or ())
     if control == "json":
         default = json.dumps(_plain(default))
-    elif control == "text" and default is None:
+    elif control in ("text", "offered") and default is None:
         default = ""
     help_text = " ".join(t for t in (info.description or "", _bounds(info)) if t)
-    return Field(
-        path, info.title or name.replace("_", " ").capitalize(), help_text, control, default, choices, when, optional
-    )
+    title = info.title or name.replace("_", " ").capitalize()
+    return Field(path, title, help_text, control, default, choices, when, optional, source)
 
 
 def _without_none(annotation: Any) -> tuple[Any, bool]:
@@ -314,6 +318,8 @@ def component(field: Field, value: Any = None, *, choices: Choices | None = None
         return gr.Radio(choices=list(offered), value=value, interactive=True, **common)
     if field.control in ("part", "choice"):
         return gr.Dropdown(choices=list(offered), value=value, interactive=True, filterable=False, **common)
+    if field.control == "offered":
+        return gr.Dropdown(choices=list(offered), value=value or None, interactive=True, **common)
     if field.control == "parts":
         return gr.Dropdown(choices=list(offered), value=value, multiselect=True, interactive=True, **common)
     if field.control == "switch":

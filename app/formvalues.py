@@ -84,7 +84,7 @@ def plain_value(field: Field, value: Any) -> Any:
             raise InvalidConfig(f"{field.title} is no JSON.", 'For example: [1, 2] or {"a": 1}.', where) from None
     if field.control == "lines":
         return [line.strip() for line in str(value or "").splitlines() if line.strip()]
-    if field.control == "text":
+    if field.control in ("text", "offered"):
         return None if field.optional and not value else str(value or "")
     if field.control == "switch":
         return bool(value)
@@ -134,7 +134,7 @@ def _shown(field: Field, value: Any) -> Any:
         return "\n".join(str(line) for line in value or ())
     if field.control == "choice" and isinstance(value, Mapping):
         return value.get("kind")
-    return "" if field.control == "text" and value is None else value
+    return "" if field.control in ("text", "offered") and value is None else value
 
 
 def _correctors(form: Form, part: Mapping[str, Any]) -> list[Mapping[str, Any]]:

@@ -107,6 +107,30 @@ def show(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home
     console.print_table(("", ""), [(f"{e.at:%Y-%m-%d %H:%M:%S}", e.sentence) for e in events], title="Last events")
 
 
+@loops_app.command("drift")
+def drift(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home = None) -> None:
+    """What has drifted in a loop, generation by generation: artefacts or modes, and the cure."""
+    with target_of(server, home) as target:
+        found = target.drift(find(target, loop_id).id)
+    if as_json:
+        console.print_json(found)
+    elif not found.generations:
+        console.print_text(found.why)
+    else:
+        rows = [
+            (each.generation, console.number(each.fid), console.number(each.fid_snapped), _percent(each.artefact_share),
+             _percent(each.modes_in_use), each.verdict)
+            for each in found.generations
+        ]  # fmt: skip
+        console.print_table(("generation", "FID", "snapped", "artefacts", "modes in use", "verdict"), rows)
+        last, noise = found.generations[-1], found.noise["fid"]
+        console.print_text(
+            f"Noise of generation 0: FID {console.number(noise.low)} to {console.number(noise.high)}"
+            + ("." if found.floor is None else f"; floor {console.number(found.floor)}.")
+        )
+        console.print_text(last.sentence)
+
+
 @loops_app.command("cancel")
 def cancel(loop_id: LoopId, as_json: Json = False, server: Server = "", home: Home = None) -> None:
     """Stop a loop; what it recorded stays."""
@@ -285,6 +309,10 @@ def _extra_columns(found: "Sequence[LoopView]") -> "dict[str, Callable[[LoopView
     if any(view.priority for view in found):
         columns["priority"] = lambda view: f"{view.priority:+d}" if view.priority else ""
     return columns
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.0f} %"
 
 
 def _progress(loop: "LoopView") -> str:

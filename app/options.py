@@ -2,6 +2,7 @@
 
 import json
 import logging
+import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -56,10 +57,16 @@ def changes_of(pairs: list[str] | None) -> dict[str, Any]:
         if path.endswith(".kind"):  # another part has other options
             changes.setdefault(f"{path.removesuffix('.kind')}.options", {})
         try:
-            changes[path] = json.loads(text)
+            changes[path] = json.loads(text, parse_float=_finite, parse_constant=str)
         except ValueError:
             changes[path] = text
     return changes
+
+
+def _finite(text: str) -> float | str:
+    """Text that would be an endless number is none, such as the id 7862e71905102123."""
+    value = float(text)
+    return value if math.isfinite(value) else text
 
 
 @contextmanager

@@ -17,6 +17,7 @@ from backend.audits import AuditConfig, AuditView
 from backend.datacards import DataView
 from backend.datasets import IMPORT_TIMEOUT_S, DatasetView
 from backend.drawing import DrawRequest, DrawView
+from backend.drifts import DriftView
 from backend.estimate import Estimate
 from backend.exports import Form
 from backend.failures import rebuilt
@@ -134,6 +135,10 @@ class Client:
 
     def floor(self, loop_id: str) -> dict[str, list[float]]:
         return self._ask(dict[str, list[float]], "GET", _loop(loop_id, "floor"))
+
+    def drift(self, loop_id: str) -> DriftView:
+        """What has drifted in each generation, and the cure."""
+        return self._ask(DriftView, "GET", _loop(loop_id, "drift"))
 
     def curves(self, loop_ids: Sequence[str]) -> dict[str, dict[str, list[tuple[int, float]]]]:
         shape = dict[str, dict[str, list[tuple[int, float]]]]

@@ -5,7 +5,7 @@ import csv
 import hashlib
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -24,6 +24,7 @@ from backend.library import packed
 from backend.store import to_bytes
 from backend.tables import ImportedData, Loop, utc_now
 from backend.views import View
+from core.config import LoopConfig
 from core.errors import Conflict, DataMissing, InvalidConfig, NotFound
 from core.motion import Motion
 from core.names import plain_name
@@ -160,6 +161,25 @@ def restore(backend: Backend, dataset_id: str) -> DatasetView:
         Conflict: when another one has its name by now.
     """
     return _set_deleted(backend, dataset_id, None)
+
+
+def check_not_deleted(backend: Backend, configs: Iterable[LoopConfig]) -> None:
+    """Loops that learn from a deleted data set go on; new ones do not begin.
+
+    Raises:
+        InvalidConfig: naming it.
+    """
+    ids = {str(config.data.options.get("id")) for config in configs if config.data.kind == "stored"}
+    if not ids:
+        return
+    with backend.database.read() as session:
+        query = select(ImportedData).where(ImportedData.id.in_(ids), ImportedData.deleted_at.is_not(None)).limit(1)
+        gone = session.scalar(query)
+    if gone is not None:
+        raise InvalidConfig(
+            f"The data set {gone.name!r} was deleted.",
+            f"Bring it back (loopscope data restore {gone.id}), or choose another.", "data.options.id",
+        )  # fmt: skip
 
 
 def clips(backend: Backend, wanted: str, *, label: str | None = None, limit: int = MOST_CLIPS) -> list[ClipView]:

@@ -89,6 +89,17 @@ def drift_of_loop(backend: "Backend", view: "LoopView") -> Drift | None:
     )
 
 
+def bands_of(noise: Mapping[str, Sequence[float]]) -> dict[str, Band]:
+    """Where one more draw from generation 0 lies, by each of NEEDED and ``artefacts`` (FID - snapped), from two draws
+    on."""
+    return {name: found for name, draws in _draws(noise).items() if (found := Band.of(draws)) is not None}
+
+
+def _draws(noise: Mapping[str, Sequence[float]]) -> dict[str, list[float]]:
+    past = {name: list(noise[name]) for name in NEEDED}
+    return past | {"artefacts": [a - b for a, b in zip(past["fid"], past["fid_snapped"], strict=True)]}
+
+
 def drift_of(
     generation: int,
     now: Mapping[str, float],
@@ -106,9 +117,7 @@ def drift_of(
     if any(name not in now or len(noise.get(name, ())) < 2 for name in NEEDED):
         return None
     fid, artefacts = now["fid"], now["fid"] - now["fid_snapped"]
-    past = {name: list(noise[name]) for name in NEEDED}
-    past["artefacts"] = [a - b for a, b in zip(past["fid"], past["fid_snapped"], strict=True)]
-    usual = {name: found for name, draws in past.items() if (found := Band.of(draws)) is not None}
+    past, usual = _draws(noise), bands_of(noise)
     snapping = (
         f"snapping every motion to its nearest real one would bring FID from {_n(fid)} to {_n(now['fid_snapped'])}"
     )

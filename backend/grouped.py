@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
-from backend import launching, loops, quotas
+from backend import datasets, launching, loops, quotas
 from backend.tables import Loop
 from backend.views import LoopView
 from core.errors import Conflict, LoopscopeError, NotFound
@@ -143,6 +143,7 @@ def launch_group(backend: "Backend", title: str, wanted: "Named", *, again: bool
     missing = [(name, config) for name, config in wanted if name not in kept]
     if not missing:
         return launching.views_of(backend, [kept[name] for name, _ in wanted])
+    datasets.check_not_deleted(backend, [config for _, config in missing])
     quotas.check_sizes(backend, [config for _, config in missing])
     with backend.database.write() as session:
         _lock(session, title)

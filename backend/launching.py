@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from sqlalchemy.orm import Session
 
-from backend import parts, quotas
+from backend import datasets, parts, quotas
 from backend.context import Backend
 from backend.gate import Actor
 from backend.journal import note, touch
@@ -38,6 +38,7 @@ def launch_all(backend: Backend, wanted: Named, *, group: str = "") -> list[Loop
     """
     actor = backend.gate.require("runner")
     checked = [(name, parts.check(config)) for name, config in wanted]
+    datasets.check_not_deleted(backend, [config for _, config in checked])
     quotas.check_sizes(backend, [config for _, config in checked])
     with backend.database.write() as session:
         loops, messages = add(backend, session, actor, checked, group)

@@ -10,6 +10,7 @@ from backend import (
     datacards,
     datasets,
     drawing,
+    drifts,
     estimate,
     exports,
     grouped,
@@ -25,6 +26,7 @@ from backend.audits import AuditConfig, AuditView
 from backend.context import Backend
 from backend.datasets import DatasetView
 from backend.drawing import DrawRequest, DrawView
+from backend.drifts import DriftView
 from backend.grouped import GroupOutcome, GroupVerb
 from backend.importing.work import ImportOptions
 from backend.lab import CardView, LabResult
@@ -82,6 +84,9 @@ class Local:
 
     def events(self, loop_id: str, *, limit: int = 200) -> list[EventView]:
         return loops.events(self.backend, loop_id, limit=limit)
+
+    def drift(self, loop_id: str) -> DriftView:
+        return drifts.drift(self.backend, loop_id)
 
     def export(self, loop_id: str, form: exports.Form = "json") -> bytes:
         return exports.export(self.backend, loop_id, form)

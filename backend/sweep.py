@@ -166,10 +166,11 @@ def look(backend: "Backend", wanted: Sweep, title: str = "") -> SweepView:
     Raises:
         InvalidConfig, DataMissing: as :meth:`Sweep.configs`.
     """
-    from backend import quotas
+    from backend import datasets, quotas
 
     found = wanted.configs()
     configs = [config for _, config in found]
+    datasets.check_not_deleted(backend, configs)
     refused = ""
     try:
         quotas.check_sizes(backend, configs)

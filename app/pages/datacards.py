@@ -126,7 +126,7 @@ def _tile(view: "DatasetView", chosen: bool) -> str:
         f"{card['skeleton']['joints']} joints</p>"
         f'<p class="ls-soft">{esc(card["format"])}, imported {esc(ago(view.created_at))}'
         f"{f' by {esc(view.owner)}' if view.owner else ''}.{used}</p>"
-        f'<div class="ls-row">{link("Launch with it", button=True, tab="launch", dataset=view.id)}'
+        f'<div class="ls-row">{link("Launch a loop on it", button=True, tab="launch", dataset=view.id)}'
         f"{act('Delete', 'delete', kind='ls-small', dataset=view.id)}</div></section>"
     )
 

@@ -3,14 +3,26 @@
 import json
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import gradio as gr
 
 from app import forms, formvalues, widgets
+from app.choices import fields_of, stamp
 from app.markup import notice
 from app.pages.cards import preset_cards
-from app.pages.launchform import FIRST, Held, Shelved, domain_of, draw, option_box_shown, shape, shelved_for, start_of
+from app.pages.launchform import (
+    FIRST,
+    Held,
+    Shelved,
+    domain_of,
+    draw,
+    offer_anew,
+    option_box_shown,
+    shape,
+    shelved_for,
+    start_of,
+)
 from app.pages.launchstatus import Typed, launch_typed, launched
 from app.pages.launchstatus import status as status_of
 from app.pages.page import Page, Query, quiet
@@ -31,9 +43,11 @@ def build(backend: "Backend", address: Any) -> Page:
     form = forms.form_of(catalogue)
     cards = widgets.live(_cards(backend), elem_id="launch-presets")
     message = widgets.live(elem_id="launch-notice")
-    # The config that the form was filled from, as JSON (what has no control is kept from it), and whose it is.
+    # The config that the form was filled from, as JSON (what has no control is kept from it), and the query that named
+    # it; which choices the browser has of those that change.
     base = gr.Textbox("", visible="hidden", elem_id="launch-base")
-    cloned = gr.Textbox("", visible="hidden", elem_id="launch-cloned")
+    origin = gr.Textbox("", visible="hidden", elem_id="launch-origin")
+    stamped = gr.Textbox("", visible="hidden", elem_id="launch-stamp")
     shelf = gr.Textbox("", visible="hidden", elem_id="launch-shelved")
     gr.HTML('<h3 class="ls-section-title">Your own loop</h3>', apply_default_css=False)
     drawn = draw(form, catalogue)
@@ -54,7 +68,7 @@ def build(backend: "Backend", address: Any) -> Page:
 
     typed = [base, seeds, *controls, *varied]
     gr.on(
-        [c.change for c in (seeds, *controls, *varied)],
+        [c.change for c in (stamped, seeds, *controls, *varied)],
         check,
         typed,
         [status, submit],
@@ -81,11 +95,12 @@ def build(backend: "Backend", address: Any) -> Page:
     def turn(shelf_json: str, base_json: str, *values: Any) -> list[Any]:
         """Another domain was chosen."""
         kept, now = Shelved(shelf_json).turn(form, Held(base_json, values))
-        where = query("", str(now.values[form.index("domain")]))
-        return [kept, now.base, "", urlencode({"tab": "launch", **where}), *shape(form, drawn, now.values)]
+        kind = str(now.values[form.index("domain")])
+        said = urlencode({"tab": "launch", **query("", kind)})
+        return [kept, now.base, "", said, *shape(backend, form, drawn, now.values)]
 
     # Only a person's choice: a clone sets the domain together with all the rest.
-    domain.input(turn, [shelf, base, *controls], [shelf, base, cloned, address, *drawn.shaped], **quiet())
+    domain.input(turn, [shelf, base, *controls], [shelf, base, origin, address, *drawn.shaped], **quiet())
 
     def launch(base_json: str, seeds_text: str, title: str, *values: Any) -> list[Any]:
         wanted = held(base_json, seeds_text, values)
@@ -113,8 +128,9 @@ def build(backend: "Backend", address: Any) -> Page:
 
     cards.click(act_on_card, None, [cards, message], **quiet(trigger_mode="once"))
 
-    outputs = [cards, message, status, submit, base, cloned, shelf, seeds, drawn.name, *drawn.shaped]
-    as_they_are = [gr.skip()] * (len(outputs) - 4)
+    changing = fields_of(form)
+    outputs = [cards, message, status, submit, stamped, base, origin, shelf, seeds, drawn.name, *drawn.shaped]
+    as_they_are = [gr.skip()] * (len(outputs) - 5 - len(drawn.shaped))
 
     def open_(asked: Query) -> list[Any]:
         try:
@@ -122,36 +138,47 @@ def build(backend: "Backend", address: Any) -> Page:
                 source = verbs.show_loop(backend, asked["clone"])
                 words = f"The form holds the settings of {source.name!r}. Change what should differ, then launch."
                 config, title = source.config, f"{source.name}, edited"
-                return filled(config, notice(words), cloned=source.id, title=title)
+                return filled(config, notice(words), {"clone": source.id}, title)
             if asked.get("dataset"):
-                data = {"kind": "stored", "options": {"id": asked["dataset"]}}
-                words = f"The form names {datasets.show(backend, asked['dataset']).name!r} as its data set."
-                return filled({**start_of(FIRST), "data": data}, notice(words), cloned="", title="")
+                wanted = datasets.show(backend, asked["dataset"])
+                words = f"The form names {wanted.name!r} as its data set."
+                data = {"kind": "stored", "options": {"id": wanted.id}}
+                return filled({**start_of(FIRST), "data": data}, notice(words), {"dataset": wanted.id})
             if asked.get("domain"):
-                return filled(start_of(asked["domain"]), "", cloned="", title="")
+                return filled(start_of(asked["domain"]), "")
         except LoopscopeError as error:
-            return [_cards(backend), notice(str(error), kind="error"), gr.skip(), gr.skip(), *as_they_are]
-        return [_cards(backend), "", *status_of(backend, Typed(form, "", "0", form.defaults())), *as_they_are]
+            said, line = notice(str(error), kind="error"), [gr.skip(), gr.skip()]
+        else:
+            said, line = "", status_of(backend, Typed(form, "", "0", form.defaults()))
+        # No stamp: the next refresh, which knows what the browser holds, offers anew.
+        return [_cards(backend), said, *line, "", *as_they_are, *offer_anew(backend, form, drawn, {})]
 
-    def filled(config: dict[str, Any], said: str, *, cloned: str, title: str) -> list[Any]:
-        """The whole form from a config."""
+    def filled(config: dict[str, Any], said: str, named: Query | None = None, title: str = "") -> list[Any]:
+        """The whole form from a config, which the query names."""
         seed, values, plain = str(config.get("seed", 0)), formvalues.values_of(form, config), json.dumps(config)
         known = domain_of(config)
         values[form.index("domain")] = known
         line = status_of(backend, Typed(form, plain, seed, values))
-        rest = shape(form, drawn, values)
-        return [_cards(backend), said, *line, plain, cloned, shelved_for(known), seed, title, *rest]
+        whose, rest = urlencode(named or {}), shape(backend, form, drawn, values)
+        kept = [stamp(backend, form), plain, whose, shelved_for(known), seed, title]
+        return [_cards(backend), said, *line, *kept, *rest]
 
-    def refresh(source_id: str, kind: str) -> list[Any]:
-        del source_id, kind
-        return [_cards(backend), *[gr.skip()] * (len(outputs) - 1)]
+    def refresh(named: str, kind: str, held_stamp: str, *picked: Any) -> list[Any]:
+        del named, kind
+        now = stamp(backend, form)
+        if now == held_stamp:
+            return [_cards(backend), *[gr.skip()] * (len(outputs) - 1)]
+        anew = offer_anew(backend, form, drawn, dict(zip(changing, picked, strict=True)))
+        return [_cards(backend), *[gr.skip()] * 3, now, *as_they_are, *anew]
 
-    def query(source_id: str, kind: str) -> Query:
-        if source_id:
-            return {"clone": source_id}
+    def query(named: str, kind: str, *more: Any) -> Query:
+        del more
+        if named:
+            return dict(parse_qsl(named))
         return {"domain": kind} if kind != FIRST else {}
 
-    return Page("launch", [cloned, domain], outputs, open_, refresh, query)
+    inputs = [origin, domain, stamped, *(controls[i] for i in changing)]
+    return Page("launch", inputs, outputs, open_, refresh, query)
 
 
 def _cards(backend: "Backend") -> str:

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
-from app import forms, formvalues
+from app import forms, formvalues, widgets
+from app.choices import SOURCES, fields_of, offered
 from app.markup import esc
 from app.pages.sweeprow import SweepRow, draw_sweep, offered_fields
 from backend import parts
 from core.errors import LoopscopeError
 
 if TYPE_CHECKING:
-    from app.forms import Catalogue, Form
+    from app.forms import Catalogue, Field, Form
+    from backend.context import Backend
 
 SECTION_TITLES = {"training": "Training", "sampling": "Sampling", "evaluation": "Evaluation"}
 FIRST = "motion"
@@ -31,6 +33,8 @@ class Drawn:
         boxes: (part, kind, the column that holds the kind's options).
         folds: (section, its accordion).
         sweep: what a sweep varies.
+        sentences: for each field whose choices come from a source, in the form's order: what is said where there are
+            none.
     """
 
     name: gr.Textbox
@@ -39,11 +43,13 @@ class Drawn:
     boxes: list[tuple[str, str, gr.Column]]
     folds: list[tuple[str, gr.Accordion]]
     sweep: SweepRow
+    sentences: list[gr.HTML]
 
     @property
     def shaped(self) -> list[Any]:
-        """The components that :func:`shape` gives updates for."""
-        return [*self.controls, *(box for _, _, box in self.boxes), *(fold for _, fold in self.folds)]
+        """The components that :func:`shape` and :func:`offer_anew` give updates for."""
+        boxes, folds = (box for _, _, box in self.boxes), (fold for _, fold in self.folds)
+        return [*self.controls, *self.sentences, *boxes, *folds]
 
 
 def draw(form: "Form", catalogue: "Catalogue") -> Drawn:
@@ -51,6 +57,7 @@ def draw(form: "Form", catalogue: "Catalogue") -> Drawn:
     controls: list[Any] = [None] * len(form.fields)
     boxes: list[tuple[str, str, gr.Column]] = []
     folds: list[tuple[str, gr.Accordion]] = []
+    sentences: dict[int, gr.HTML] = {}
 
     def put(indices: Sequence[int]) -> None:
         for i in indices:
@@ -59,12 +66,18 @@ def draw(form: "Form", catalogue: "Catalogue") -> Drawn:
                 form.fields[i], choices=form.choices(path, FIRST), visible=_field_shown(form, path, FIRST)
             )
 
+    def put_sentences(indices: Sequence[int]) -> None:
+        for i in indices:
+            if form.fields[i].source:
+                sentences[i] = widgets.live(elem_id=f"{form.fields[i].elem_id}-none")
+
     def put_options(part: str) -> None:
         for kind in form.kinds(part):
             shown = option_box_shown(form, part, kind, form.fields[form.index(part)].default)
             with gr.Column(visible=shown, elem_classes=["ls-options"], elem_id=f"options-{part}-{kind}") as box:
                 title = catalogue[part][kind].title
                 gr.HTML(f'<span class="ls-soft">{esc(title)}, options</span>', apply_default_css=False)
+                put_sentences(form.of_kind(part, kind))
                 with gr.Row():
                     put(form.of_kind(part, kind))
             boxes.append((part, kind, box))
@@ -98,10 +111,10 @@ def draw(form: "Form", catalogue: "Catalogue") -> Drawn:
                 put(form.of_section(section))
             folds.append((section, fold))
         sweep = draw_sweep(offered_fields(form, form.defaults()))
-    return Drawn(name, seeds, controls, boxes, folds, sweep)
+    return Drawn(name, seeds, controls, boxes, folds, sweep, [sentences[i] for i in fields_of(form)])
 
 
-def shape(form: "Form", drawn: Drawn, values: Sequence[Any]) -> list[Any]:
+def shape(backend: "Backend", form: "Form", drawn: Drawn, values: Sequence[Any]) -> list[Any]:
     """Updates of ``drawn.shaped``: the values, and only what the domain among them can use. Options of other domains'
     parts stay as they are."""
     chosen = {path: values[form.index(path)] for path in ("domain", *forms.SINGLE_PARTS, "corrector")}
@@ -111,7 +124,8 @@ def shape(form: "Form", drawn: Drawn, values: Sequence[Any]) -> list[Any]:
         if field.when is not None:
             part, kind = field.when
             here = part == "policy" or kind in (form.chain, *(k for _, k in form.choices(part, domain)))
-            updates.append(gr.update(value=value) if here else gr.skip())
+            update = _offer(backend, field, value) if field.source else gr.update(value=value)
+            updates.append(update if here else gr.skip())
             continue
         more: dict[str, Any] = {}
         if field.path in form.offers[domain].choices:
@@ -119,8 +133,39 @@ def shape(form: "Form", drawn: Drawn, values: Sequence[Any]) -> list[Any]:
         if field.path == "corrector" or "part" not in field.control:
             more["visible"] = _field_shown(form, field.path, domain)
         updates.append(gr.update(value=value, **more))
+    updates += [_sentence(backend, form.fields[i]) for i in fields_of(form)]
     updates += [gr.update(visible=option_box_shown(form, part, kind, chosen[part])) for part, kind, _ in drawn.boxes]
     return updates + [gr.update(visible=section in form.sections(domain)) for section, _ in drawn.folds]
+
+
+def offer_anew(backend: "Backend", form: "Form", drawn: Drawn, values: Mapping[int, Any]) -> list[Any]:
+    """Updates of ``drawn.shaped`` once there is other to choose from; what was chosen stays.
+
+    Args:
+        values: of the fields whose choices come from a source, by index; of fields left out nothing is known.
+    """
+    updates = [gr.skip()] * len(drawn.shaped)
+    for k, i in enumerate(fields_of(form)):
+        updates[i] = _offer(backend, form.fields[i], values.get(i), set_it=i in values and not values[i])
+        updates[len(form.fields) + k] = _sentence(backend, form.fields[i])
+    return updates
+
+
+def _offer(backend: "Backend", field: "Field", value: Any, *, set_it: bool = True) -> dict[str, Any]:
+    """The choices of a field that has them from a source, and its value; nothing to choose from is not shown.
+
+    Args:
+        set_it: whether the browser does not hold the value already.
+    """
+    choices, chosen = offered(backend, field, str(value or ""))
+    more = {"value": chosen or None} if set_it else {}
+    update: dict[str, Any] = gr.update(choices=list(choices), visible=bool(choices), **more)
+    return update
+
+
+def _sentence(backend: "Backend", field: "Field") -> str:
+    choices, _ = offered(backend, field, "")
+    return "" if choices else f'<p class="ls-soft">{SOURCES[field.source].empty}</p>'
 
 
 def _field_shown(form: "Form", path: str, domain: str) -> bool:

@@ -13,8 +13,8 @@ from app.groups import corrector_words
 from app.markup import duration, esc, link, notice
 from app.pages.cards import motions_query
 from app.pages.sweeprow import axes_typed, words_of
+from backend import datasets, parts, roster
 from backend import loops as verbs
-from backend import parts, roster
 from backend.axisvalues import seeds_of
 from backend.estimate import estimate
 from backend.paths import confined
@@ -64,6 +64,7 @@ class Typed:
         """
         seeds = seeds_of(self.seeds)
         first = parts.check(confined(backend, parts.read_config(self.data(seeds[0]))))
+        datasets.check_not_deleted(backend, [first])
         return [first, *(first.model_copy(update={"seed": seed}) for seed in seeds[1:])]
 
     def sweep(self, backend: "Backend") -> Sweep | None:

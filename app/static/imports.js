@@ -99,9 +99,9 @@ function send(form, state, trigger) {
     if (event.lengthComputable) tell(`Sending: ${Math.round((100 * event.loaded) / event.total)} %`);
   });
   request.upload.addEventListener("load", () => {
-    reading = setInterval(() => {
-      tell(`Reading and checking every frame: ${Math.round((performance.now() - began) / 1000)} s`);
-    }, 500);
+    const say = () => tell(`Reading and checking every frame: ${Math.round((performance.now() - began) / 1000)} s`);
+    say();
+    reading = setInterval(say, 500);
   });
   const end = () => {
     clearInterval(reading);

@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from backend import loops, measures, parts, rollback
+from backend import drifts, loops, measures, parts, rollback
 from backend.api.context import Context, LoopId
+from backend.drifts import DriftView
 from backend.paths import confined
 from backend.views import EventView, GenerationView, LoopView
 from core.config import LoopConfig, with_changes
@@ -135,6 +136,11 @@ def events(backend: Context, loop_id: LoopId, limit: Annotated[int, Query(ge=1, 
 @router.get("/loops/{loop_id}/floor", summary="Metrics of held-out real samples: what a perfect model would reach")
 def floor(backend: Context, loop_id: LoopId) -> dict[str, list[float]]:
     return measures.floor(backend, loop_id)
+
+
+@router.get("/loops/{loop_id}/drift", summary="What has drifted in each generation, artefacts or modes, and the cure")
+def drift(backend: Context, loop_id: LoopId) -> DriftView:
+    return drifts.drift(backend, loop_id)
 
 
 @router.get("/loops/{loop_id}/traces", summary="Metrics of each seed that runs in one loop, by generation")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from core.errors import DataMissing, InvalidConfig
 from model.datasets import npz
@@ -42,9 +42,12 @@ def _find(wanted: str) -> tuple[str, Path] | None:
 
 
 class StoredOptions(npz.WindowOptions):
+    model_config = ConfigDict(coerce_numbers_to_str=True)  # a name, too, may be 2024
+
     id: Annotated[str, AfterValidator(_known)] = Field(
-        "", max_length=80, title="Which", description="Name or id of an imported data set: see Data."
-    )
+        "", max_length=80, title="Which", description="An imported data set, by name or id.",
+        json_schema_extra={"choices_from": "datasets"},
+    )  # fmt: skip
     mirror: bool = Field(
         True, title="Mirror images", description="Show every second window as its left-right mirror image."
     )

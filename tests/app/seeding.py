@@ -19,6 +19,11 @@ from core.config import LoopConfig, PartConfig
 from core.records import Item
 
 FLOOR = {"fid": [2.0, 2.4], "multimodality": [6.0, 6.2], "coverage": [0.9], "recall": [0.88], "skate": [0.47, 0.49]}
+NOISE = {
+    "fid": [4.0, 4.4, 3.8], "fid_snapped": [3.0, 3.3, 2.9], "mode_share": [0.9, 0.92, 0.88],
+    "multimodality": [6.0, 6.1, 5.8], "validity_share": [0.2, 0.22, 0.19],
+}  # fmt: skip
+CAVEAT = "Too few for a covariance."
 
 
 @dataclass
@@ -92,6 +97,21 @@ def record(backend: Backend, view: LoopView, last: int, *, state: str = "done", 
         loop.finished_at = utc_now() + timedelta(seconds=70) if state == "done" else None
         note(session, loop, "recorded", f"Generation {last} recorded.", last)
         touch(session, loop)
+    return loops.show_loop(backend, view.id)
+
+
+def judged(backend: Backend, view: LoopView, *, artefacts: bool, last: int = 3) -> LoopView:
+    """A recorded loop that says what drifts: artefacts, or else its modes."""
+    view = record(backend, view, last)
+    with backend.database.write() as session:
+        for t in range(last + 1):
+            fid = 4.0 + 8.0 * t
+            values = {"fid": fid, "fid_snapped": 3.0 if artefacts else fid - 1.0, "multimodality": 6.0}
+            values |= {"mode_share": 0.9 if artefacts else 0.9 - 0.25 * t, "validity_share": 0.8 if artefacts else 0.1}
+            for name, value in values.items():
+                session.merge(MetricValue(loop_id=view.id, generation=t, name=name, value=value))
+        row = session.get_one(Artifact, (view.id, 0, "metrics"))
+        row.facts = {"floor": FLOOR, "noise": NOISE, "caveats": {"fid": CAVEAT}}
     return loops.show_loop(backend, view.id)
 
 

@@ -20,7 +20,7 @@ from backend.presets import PRESETS
 from core.motion import Motion
 from core.skeleton import Skeleton
 from tests.app.commandline import Run, backend, home, run
-from tests.app.seeding import failed, record, small
+from tests.app.seeding import failed, judged, record, small
 
 __all__ = ["backend", "home", "run"]
 
@@ -72,6 +72,18 @@ def test_settings_come_after_the_file(run: Run, tmp_path: Path) -> None:
     path.write_text(json.dumps({"n": 32, "seed": 5}))
     made = told(run("loops", "launch", "--config", str(path), "--set", "n=48", "--json"))
     assert (made["config"]["n"], made["config"]["seed"]) == (48, 5)
+
+
+def test_drift_is_a_table_with_the_cure_below_it(run: Run, backend: Backend) -> None:
+    view = judged(backend, loops.launch(backend, small(), name="a"), artefacts=False)
+    text = run("loops", "drift", view.id[:5]).stdout
+    assert "modes in use" in text and "90 %" in text and "Noise of generation 0: FID" in text
+    assert text.rstrip().splitlines()[-1].startswith("Generation 3: modes are lost")
+    assert [each["verdict"] for each in told(run("loops", "drift", view.id, "--json"))["generations"]][-1] == "modes"
+    waiting = loops.launch(backend, small(seed=1))
+    assert run("loops", "drift", waiting.id).stdout == "Generation 0 has not been measured yet.\n"
+    assert told(run("loops", "drift", waiting.id, "--json"))["generations"] == []
+    assert "Traceback" not in run("loops", "drift", "nobody", status=2).output
 
 
 def test_another_kind_starts_with_its_own_options(run: Run, backend: Backend) -> None:

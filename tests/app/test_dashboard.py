@@ -67,7 +67,8 @@ def test_a_refresh_sets_what_opening_sets(backend: Backend, name: str) -> None:
         "compare-log-x": False, "compare-theory": True,
         "inspect-mode": "one", "inspect-loop": "", "inspect-loops": [], "inspect-sample": 0, "inspect-generation": 0,
         "inspect-start": "", "inspect-draw": "", "inspect-key": "",
-        "launch-cloned": "", "field-domain": "motion", "audit-chosen": "",
+        "launch-origin": "", "launch-stamp": "", "field-domain": "motion", "field-data-stored-id": None,
+        "audit-chosen": "",
         "data-chosen": "", "data-class": "", "data-clip": 0, "data-filled": "1",
     }  # fmt: skip
     updates = found.refresh(*(values[c.elem_id] for c in found.inputs))

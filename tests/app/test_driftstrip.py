@@ -17,31 +17,8 @@ from backend.context import Backend
 from backend.drift import drift_of_loop
 from backend.exports import export
 from backend.presets import launch_preset
-from backend.tables import Artifact, MetricValue
-from backend.views import LoopView
 from model.metrics import METRICS
-from tests.app.seeding import FLOOR, record, small
-
-NOISE = {
-    "fid": [4.0, 4.4, 3.8], "fid_snapped": [3.0, 3.3, 2.9], "mode_share": [0.9, 0.92, 0.88],
-    "multimodality": [6.0, 6.1, 5.8], "validity_share": [0.2, 0.22, 0.19],
-}  # fmt: skip
-CAVEAT = "Too few for a covariance."
-
-
-def judged(backend: Backend, view: LoopView, *, artefacts: bool, last: int = 3) -> LoopView:
-    """A recorded loop that says what drifts: artefacts, or else its modes."""
-    view = record(backend, view, last)
-    with backend.database.write() as session:
-        for t in range(last + 1):
-            fid = 4.0 + 8.0 * t
-            values = {"fid": fid, "fid_snapped": 3.0 if artefacts else fid - 1.0, "multimodality": 6.0}
-            values |= {"mode_share": 0.9 if artefacts else 0.9 - 0.25 * t, "validity_share": 0.8 if artefacts else 0.1}
-            for name, value in values.items():
-                session.merge(MetricValue(loop_id=view.id, generation=t, name=name, value=value))
-        row = session.get_one(Artifact, (view.id, 0, "metrics"))
-        row.facts = {"floor": FLOOR, "noise": NOISE, "caveats": {"fid": CAVEAT}}
-    return loops.show_loop(backend, view.id)
+from tests.app.seeding import CAVEAT, FLOOR, NOISE, judged, record, small
 
 
 def drawn(backend: Backend, groups: list[Group]) -> tuple[dict[str, Any], Doubts]:

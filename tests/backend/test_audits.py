@@ -226,13 +226,14 @@ def test_the_estimate_follows_what_was_measured_here(backend: Backend, instant: 
     assert audits.estimate_s(backend, double) == pytest.approx(2 * measured)
 
 
-def trained(backend: Backend) -> str:
+def trained(backend: Backend, **options: Any) -> str:
     """A loop with a model of generation 0 that has hardly learned."""
     from backend.parts import build_domain
     from backend.shelf import SqlShelf
     from backend.tables import Artifact
 
-    view = record(backend, loops.launch(backend, small(), name="Tiny"), 0)
+    config = small(model=PartConfig(kind="latent-mlp", options=options)) if options else small()
+    view = record(backend, loops.launch(backend, config, name="Tiny"), 0)
     config = LoopConfig.model_validate(view.config)
     domain = build_domain(config, backend.memo, "cpu")
     model: Item = domain.generator().fit(domain.real(64), start=None, scratch=False, steps=2, seed=0)
@@ -259,6 +260,24 @@ def test_real_numbers_come_out_the_same_twice(backend: Backend, quick_evaluator:
     assert generated.jerk_m_s3[1] < generated.jerk_m_s3[0], "untrained samples are noise, and are smoothed"
     low = one.effect("low-0.1")
     assert low.from_clean_mm is not None and low.from_clean_mm[1] < 20 < 99 < low.from_clean_mm[0]
+
+
+@pytest.mark.parametrize("condition, corrector", [("text", "kinematic"), ("none", "kinematic"), ("none", "idealized")])
+def test_whatever_a_model_is_told_its_samples_are_audited(
+    backend: Backend, quick_evaluator: None, condition: str, corrector: str
+) -> None:
+    """Told text, each class is asked for by its captions; told nothing, samples are of no class and held against real
+    motion of any."""
+    loop_id = trained(backend, condition=condition, encoder="words", width=32, components=16)
+    asked = KINEMATIC.model_copy(update={"corrector": PartConfig(kind=corrector), "loop": loop_id, "generations": [0]})
+    config = audits.check(backend, asked)
+    samples = auditwork._generated(backend, config, 0, "cpu", silent).samples
+    assert set(samples.labels.tolist()) == (set(range(15)) if condition == "text" else {-1})
+    assert (samples.captions >= 0).all() == (condition == "text")
+    found = auditwork.compute(backend, config, device="cpu").effect("generation-0")
+    assert found.windows == 30 and found.kept > 0.9 and found.ceiling_fid < found.fid[0]
+    if corrector == "idealized":
+        assert found.energy[1] < found.energy[0], "partners are real motion of any class"
 
 
 # --- over HTTP ---
