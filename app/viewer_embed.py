@@ -85,8 +85,9 @@ def one_loop(view: "LoopView", panel: "PanelView", index: int, *, last: int, sta
     t = panel.generation
     outcome = outcome_of(panel, index)
     where = "what the loop learns from" if view.arm == "corrected" else FOR_THE_EYE
+    prompts = view.config["evaluation"].get("prompts", ())  # the last samples are theirs
     subtitles: dict[Kind, str] = {
-        "real": "nearest real motion of the class",
+        "real": _nearest_words(of_class=index < len(panel.samples) - len(prompts)),
         "raw": f"generation {t}, as the model makes it",
         "corrected": _corrected_words(outcome, where),
     }
@@ -97,14 +98,17 @@ def one_loop(view: "LoopView", panel: "PanelView", index: int, *, last: int, sta
 def drawn(view: "LoopView", draw: "DrawView", index: int, *, start: Start = START) -> dict[str, Any]:
     """The same of a sample that was drawn on demand."""
     sample = draw.samples[index]
-    told = draw.request.prompt is not None or not draw.request.label
     where = "as this loop corrects" if view.arm == "corrected" else FOR_THE_EYE
     subtitles: dict[Kind, str] = {
-        "real": f"nearest real motion {'of any class' if told else 'of the class'}",
+        "real": _nearest_words(of_class=draw.request.prompt is None and bool(draw.request.label)),
         "raw": f"drawn from generation {draw.generation}" + (f": {sample.label}" if sample.label else ""),
         "corrected": _corrected_words(sample.outcome, where),
     }
     return spec(_three(draw_url(view.id, draw.id), index, subtitles, sample.outcome), start=start)
+
+
+def _nearest_words(*, of_class: bool) -> str:
+    return f"nearest real motion of {'the' if of_class else 'any'} class"
 
 
 def _three(base: str, index: int, subtitles: Mapping[Kind, str], outcome: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -37,6 +37,16 @@ def test_the_raw_motion_is_the_ghost_inside_the_corrected_one(backend: Backend) 
     assert real["ghost_url"] is None and raw["ghost_url"] is None
 
 
+def test_samples_of_prompts_stand_beside_real_ones_of_any_class(backend: Backend) -> None:
+    view = demo(backend)[0]
+    found = panel(backend, view, 2)
+    told = {**view.config, "evaluation": {**view.config["evaluation"], "prompts": ["a person walks"]}}
+    asked = view.model_copy(update={"config": told})
+    words = [one_loop(asked, found, i, last=3)["panes"][0]["subtitle"] for i in range(len(found.samples))]
+    assert [each.endswith("any class") for each in words] == [False] * (len(words) - 1) + [True]
+    assert one_loop(view, found, len(words) - 1, last=3)["panes"][0]["subtitle"].endswith("the class")
+
+
 def test_only_what_was_corrected_has_facts(backend: Backend) -> None:
     view = demo(backend)[0]
     found = panel(backend, view, 2)
