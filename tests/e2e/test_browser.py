@@ -191,6 +191,8 @@ def test_a_permalink_across_loops_stays_what_it_was(stack: Stack, watched: Watch
     page.wait_for_timeout(4000)
     expect(panes).to_have_count(2)
     expect(panes.first).to_contain_text("corrected, generation 1")
+    for words in panes.locator(".lsv-sentence").all():  # nothing still says that it is loading
+        expect(words).to_be_hidden()
     assert f"loops={chosen}" in page.url and "generation=1" in page.url and "sample=3" in page.url
     assert watched.complaints == []
 

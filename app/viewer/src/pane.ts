@@ -91,6 +91,7 @@ export class Pane {
     if (sameMotion && sameGhost) {
       this.spec = spec;
       this.loading = false;
+      setText(this.sentence, null); // of another motion that was asked for in between
       this.writeWords();
       return;
     }
@@ -105,7 +106,9 @@ export class Pane {
       return;
     }
     this.loading = true;
-    const word = setTimeout(() => setText(this.sentence, "Loading the motion ..."), LOADING_WORD_AFTER_MS);
+    const word = setTimeout(() => {
+      if (request === this.asked) setText(this.sentence, "Loading the motion ...");
+    }, LOADING_WORD_AFTER_MS);
     try {
       // Without its ghost a motion can still be looked at.
       const ghost = spec.ghost_url === null ? null : this.store.get(spec.ghost_url).catch(() => null);
