@@ -25,6 +25,7 @@ def build(backend: "Backend", address: Any) -> Page:
     from backend.importing.registry import IMPORTERS
 
     chosen = gr.Textbox("", visible="hidden", elem_id="data-chosen")
+    of = gr.Textbox("", visible="hidden", elem_id="data-of")  # the data set that list and detail are of
     widgets.live(markup.INTRO, elem_id="data-intro")
     formats = [["auto", "Found by itself"], *([kind, entry.title] for kind, entry in IMPORTERS.items())]
     sender = widgets.imports({"formats": formats}, elem_id="data-import")
@@ -46,7 +47,7 @@ def build(backend: "Backend", address: Any) -> Page:
     below: list[Any] = [label, clip, figure, files]
 
     def show(wanted: str, name: str, index: int) -> list[Any]:
-        """List, detail, choosers, figure and downloads of a data set."""
+        """Choice, what is shown, list, detail, choosers, figure and downloads of a data set."""
         views = datasets.list_datasets(backend)
         known = {view.id: view for view in views}
         picked = wanted if wanted in known else BUILT_IN
@@ -56,7 +57,7 @@ def build(backend: "Backend", address: Any) -> Page:
             words = markup.built_in_detail(statistics) if statistics else ""
         else:
             words = markup.detail(known[picked], statistics)
-        return [picked, tiles, words, *play(picked, name, index)]
+        return [picked, picked, tiles, words, *play(picked, name, index)]
 
     def play(wanted: str, name: str, index: int) -> list[Any]:
         """Choosers, figure and downloads."""
@@ -108,27 +109,30 @@ def build(backend: "Backend", address: Any) -> Page:
         return [said, at(wanted, ALL, 0), *show(wanted, ALL, -1)]
 
     for source in (sender, message, listed):
-        source.click(acted, [chosen], [message, address, chosen, listed, detail, *below], **quiet())
+        source.click(acted, [chosen], [message, address, chosen, of, listed, detail, *below], **quiet())
 
     def open_(asked: Query) -> list[Any]:
         newest = next((view.id for view in datasets.list_datasets(backend)), BUILT_IN)
         shown = show(asked.get("dataset", newest), asked.get("class", ALL), whole(asked.get("clip"), -1))
         return ["", *shown, _built_in_cards(), "1"]
 
-    def refresh(wanted: str, name: str, index: Any, has_cards: str) -> list[Any]:
+    def refresh(wanted: str, name: str, index: Any, has_cards: str, _: str) -> list[Any]:
         if has_cards != "1":
             return open_({})
         shown = show(wanted, str(name or ALL), whole(index, -1))
         if shown[0] == wanted:  # what a person chose meanwhile stays
-            return [gr.skip(), gr.skip(), *shown[1:3], *[gr.skip()] * (len(below) + 2)]
+            return [gr.skip(), gr.skip(), *shown[1:4], *[gr.skip()] * (len(below) + 2)]
         return [gr.skip(), *shown, gr.skip(), gr.skip()]
 
-    def query(wanted: str, name: str, index: Any, has_cards: str) -> Query:
-        del has_cards
+    def query(wanted: str, name: str, index: Any, *_: str) -> Query:
         return _query(wanted, str(name or ALL), whole(index))
 
-    outputs = [message, chosen, listed, detail, *below, others, filled]
-    return Page("data", [chosen, label, clip, filled], outputs, open_, refresh, query)
+    def behind(wanted: str, name: str, index: Any, has_cards: str, shown_of: str) -> bool:
+        del name, index
+        return has_cards == "1" and shown_of != wanted
+
+    outputs = [message, chosen, of, listed, detail, *below, others, filled]
+    return Page("data", [chosen, label, clip, filled, of], outputs, open_, refresh, query, behind=behind)
 
 
 def _query(wanted: str, name: str, index: int) -> Query:

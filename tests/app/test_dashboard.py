@@ -69,7 +69,7 @@ def test_a_refresh_sets_what_opening_sets(backend: Backend, name: str) -> None:
         "inspect-start": "", "inspect-draw": "", "inspect-key": "",
         "launch-origin": "", "launch-stamp": "", "field-domain": "motion", "field-data-stored-id": None,
         "audit-chosen": "",
-        "data-chosen": "", "data-class": "", "data-clip": 0, "data-filled": "1",
+        "data-chosen": "", "data-class": "", "data-clip": 0, "data-filled": "1", "data-of": "",
     }  # fmt: skip
     updates = found.refresh(*(values[c.elem_id] for c in found.inputs))
     assert len(updates) == len(found.outputs)
