@@ -3,9 +3,8 @@
 import os
 import resource
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -13,8 +12,7 @@ from torch import Tensor
 from core.config import TrainingConfig
 from core.errors import InvalidConfig
 
-COMPILED_FROM_STEPS = 2000  # compiling takes about a minute, which shorter training does not win back
-DRAWN_AHEAD = 16  # batches that go to an accelerator together
+COMPILED_FROM_STEPS = 2000  # of generation 0: compiling takes about a minute, which shorter training does not win back
 
 Batch = tuple[Tensor, ...]
 """What one step learns from: tensors whose first axis is the batch's rows."""
@@ -41,10 +39,14 @@ def autocast(options: TrainingConfig, device: torch.device) -> AbstractContextMa
     return torch.autocast(device.type, torch.bfloat16) if bf16 else nullcontext()
 
 
-def pays_to_compile(options: TrainingConfig, device: torch.device, steps: int) -> bool:
-    """Whether the network is compiled: not on a CPU by itself, where it was measured not to pay at this size."""
+def pays_to_compile(options: TrainingConfig, device: torch.device) -> bool:
+    """Whether the network is compiled: not on a CPU by itself, where it was measured not to pay at this size.
+
+    It is the loop's choice, the same in all its generations: what was compiled for generation 0 serves the later ones,
+    however short, and a worker that starts anew in the midst of a loop does as the one before it did.
+    """
     if options.compile == "auto":
-        return device.type == "cuda" and steps >= COMPILED_FROM_STEPS
+        return device.type == "cuda" and options.initial_steps >= COMPILED_FROM_STEPS
     return options.compile == "on"
 
 
@@ -71,22 +73,10 @@ def own_chance(seed: int, device: torch.device) -> Iterator[None]:
         yield
 
 
-def ahead(draw: Callable[[], Batch], device: torch.device) -> Callable[[], Batch]:
-    """Batches drawn on the CPU, the same on every device, as they are needed on the device.
-
-    To an accelerator they go in blocks through pinned memory, so that a step does not wait for its numbers.
-    """
-    return draw if device.type == "cpu" else partial(next, in_blocks(draw, DRAWN_AHEAD, device))
-
-
-def in_blocks(draw: Callable[[], Batch], count: int, device: torch.device) -> Iterator[Batch]:
-    """Endless batches, ``count`` of them moved at once."""
-    while True:
-        drawn = [draw() for _ in range(count)]
-        blocks = [torch.stack(parts) for parts in zip(*drawn, strict=True)]
-        if device.type == "cuda":
-            blocks = [block.pin_memory() for block in blocks]
-        yield from zip(*(block.to(device, non_blocking=True) for block in blocks), strict=True)
+def source_of(seed: int, device: torch.device) -> torch.Generator:
+    """Where the draws of training come from, on the device that needs them: at MDM's size a batch's noise takes a CPU
+    longer than an accelerator takes to learn from it. They are the same draws on the same kind of device."""
+    return torch.Generator(device).manual_seed(seed)
 
 
 def forget_peak(device: torch.device) -> None:

@@ -20,7 +20,7 @@ from core.records import Item
 from core.skeleton import Skeleton
 from model.conditions import Asked, ByClass, Conditions
 from model.denoisers.registry import Design
-from model.devices import Batch, ahead, own_chance, pick_device
+from model.devices import Batch, own_chance, pick_device, source_of
 from model.diffusion import add_noise, cosine_schedule, guided
 from model.learning import MISFIT_HINT, LastLoaded, below, learn, load_weights, weights_of
 from model.representation import Representation
@@ -91,7 +91,7 @@ class MotionGenerator:
         average.load_state_dict(network.state_dict())
         x = torch.from_numpy(np.ascontiguousarray(representation.encode(samples))).to(self._device)
         y = torch.from_numpy(self._conditions.learned(samples)).to(self._device)
-        options, source = self._training, torch.Generator().manual_seed(seed)
+        options, source = self._training, source_of(seed, self._device)
 
         def loss_of(rows: Tensor, t: Tensor, dropped: Tensor, noise: Tensor) -> Tensor:
             x0 = x[rows]
@@ -101,7 +101,7 @@ class MotionGenerator:
 
         with own_chance(seed, self._device):  # dropout draws from the global state
             learned = learn(
-                network, ahead(lambda: self._draw(len(x), x.shape[1:], source), self._device), loss_of, steps=steps,
+                network, lambda: self._draw(len(x), x.shape[1:], source), loss_of, steps=steps,
                 rate=options.learning_rate if fresh else options.fine_tune_learning_rate, fresh=fresh, tick=tick,
                 options=options, average=average, ema_decay=options.ema_decay,
             )  # fmt: skip
@@ -160,12 +160,12 @@ class MotionGenerator:
         return self._loaded.get(checkpoint, lambda: self._load(checkpoint)).representation
 
     def _draw(self, count: int, shape: torch.Size, source: torch.Generator) -> Batch:
-        """Rows, noise levels, labels to drop, and noise of one batch; drawn on the CPU, the same on every device."""
-        batch = self._training.batch_size
-        rows = torch.randint(0, count, (batch,), generator=source)
-        t = torch.randint(0, self._design.levels, (batch,), generator=source)
-        dropped = torch.rand(batch, generator=source) < self._training.label_dropout
-        return rows, t, dropped, torch.randn((batch, *shape), generator=source)
+        """Rows, noise levels, labels to drop, and noise of one batch, on the source's device."""
+        batch, here = self._training.batch_size, source.device
+        rows = torch.randint(0, count, (batch,), generator=source, device=here)
+        t = torch.randint(0, self._design.levels, (batch,), generator=source, device=here)
+        dropped = torch.rand(batch, generator=source, device=here) < self._training.label_dropout
+        return rows, t, dropped, torch.randn((batch, *shape), generator=source, device=here)
 
     def _network(self, representation: Representation, seed: int) -> nn.Module:
         """A new network; its weights come from the seed and leave the global random state alone."""

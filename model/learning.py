@@ -74,7 +74,7 @@ def learn(
     device = weights[0].device
     optimizer = torch.optim.AdamW(weights, lr=rate, betas=betas, weight_decay=weight_decay, fused=True)
     network.train()
-    if pays_to_compile(options, device, steps):
+    if pays_to_compile(options, device):
         network.compile()
     gradients = _Gradients(loss_of, lambda: optimizer.zero_grad(set_to_none=True), options, device)
     losses = _Losses(1 if device.type == "cpu" else LOOK_EVERY)

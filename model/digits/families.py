@@ -25,7 +25,8 @@ class Family:
     Attributes:
         network: ``(pixels, classes) -> module``.
         noise: ``pixels -> `` how many normal numbers an image is drawn from.
-        chances: ``(shape of x, training, source) -> `` what chance decides of a batch: tensors of N rows.
+        chances: ``(shape of x, training, source) -> `` what chance decides of a batch: tensors of N rows, on
+            the source's device.
         loss: ``(network, x (N, pixels), y (N,), *chances) -> `` mean loss of a batch.
         draw: ``(network, noise (N, ...), y (N,), classes, guidance, solve, on_step) -> x (N, pixels)``.
         steps: network calls of one drawing, for a sampler of so many steps.
@@ -72,7 +73,7 @@ def vae(latent: int, width: int) -> Family:
 
     def chances(shape: tuple[int, int], training: TrainingConfig, source: torch.Generator) -> Batch:
         del training
-        return (torch.randn((shape[0], latent), generator=source),)
+        return (torch.randn((shape[0], latent), generator=source, device=source.device),)
 
     def loss(network: nn.Module, x: Tensor, y: Tensor, noise: Tensor) -> Tensor:
         assert isinstance(network, Vae)
@@ -101,9 +102,10 @@ def diffusion(width: int, layers: int) -> Family:
     schedule = cosine_schedule()
 
     def chances(shape: tuple[int, int], training: TrainingConfig, source: torch.Generator) -> Batch:
-        t = torch.randint(0, STEPS, shape[:1], generator=source)
-        dropped = torch.rand(shape[0], generator=source) < training.label_dropout
-        return t, dropped, torch.randn(shape, generator=source)
+        here = source.device
+        t = torch.randint(0, STEPS, shape[:1], generator=source, device=here)
+        dropped = torch.rand(shape[0], generator=source, device=here) < training.label_dropout
+        return t, dropped, torch.randn(shape, generator=source, device=here)
 
     def loss(network: nn.Module, x: Tensor, y: Tensor, t: Tensor, dropped: Tensor, noise: Tensor) -> Tensor:
         x0 = 2 * x - 1

@@ -16,7 +16,7 @@ from core.draws import Draws
 from core.errors import InvalidConfig
 from core.protocols import Labels, Tick, silent
 from core.records import Item
-from model.devices import Batch, ahead, own_chance, pick_device
+from model.devices import Batch, own_chance, pick_device, source_of
 from model.digits.families import Family
 from model.learning import below, learn, load_weights, weights_of
 from model.samplers import solver
@@ -60,7 +60,7 @@ class DigitsGenerator:
         average.load_state_dict(network.state_dict())
         x = torch.from_numpy(np.ascontiguousarray(samples.values[0], np.float32)).to(self._device)
         y = torch.from_numpy(np.ascontiguousarray(samples.labels)).to(self._device)
-        options, source = self._training, torch.Generator().manual_seed(seed)
+        options, source = self._training, source_of(seed, self._device)
         pick = _picker(len(x), samples.weight, options.batch_size, source)
 
         def draw() -> Batch:
@@ -71,7 +71,7 @@ class DigitsGenerator:
             return self._family.loss(network, x[rows], y[rows], *chances)
 
         learned = learn(
-            network, ahead(draw, self._device), loss_of, steps=steps, fresh=fresh, tick=tick, options=options,
+            network, draw, loss_of, steps=steps, fresh=fresh, tick=tick, options=options,
             average=average, ema_decay=options.ema_decay,
             rate=options.learning_rate if fresh else options.fine_tune_learning_rate,
         )  # fmt: skip
@@ -121,6 +121,6 @@ class DigitsGenerator:
 def _picker(count: int, weight: Any, batch: int, source: torch.Generator) -> Callable[[], Tensor]:
     """Draws the rows of a batch: all alike, or by their weight (1, N)."""
     if weight is None:
-        return lambda: torch.randint(0, count, (batch,), generator=source)
-    shares = torch.from_numpy(np.asarray(weight[0], np.float64))
+        return lambda: torch.randint(0, count, (batch,), generator=source, device=source.device)
+    shares = torch.from_numpy(np.asarray(weight[0], np.float64)).to(source.device)
     return lambda: torch.multinomial(shares, batch, replacement=True, generator=source)

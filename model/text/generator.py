@@ -18,7 +18,7 @@ from core.errors import InvalidConfig
 from core.protocols import Labels, Tick, silent
 from core.records import Item
 from core.seeds import uniform
-from model.devices import ahead, own_chance, pick_device
+from model.devices import own_chance, pick_device, source_of
 from model.learning import LastLoaded, Learned, below, learn
 from model.text.decode import beam_search, sample
 from model.text.network import Plan, arrays_of, initial, logits_of, restored
@@ -119,7 +119,7 @@ def train(
         TrainingDiverged: when the loss is not finite.
     """
     tokens = torch.from_numpy(np.concatenate([prompts, blocks], axis=1).astype(np.int64)).to(device)
-    rows = _Rows(len(tokens), seed)
+    rows = _Rows(len(tokens), source_of(seed, device))
 
     def loss_of(chosen: Tensor) -> Tensor:
         chosen = tokens[chosen]
@@ -128,7 +128,7 @@ def train(
 
     with own_chance(seed, device):  # dropout draws from the global state
         return learn(
-            network, ahead(lambda: (rows.next(min(options.batch_size, len(tokens))),), device), loss_of, steps=steps,
+            network, lambda: (rows.next(min(options.batch_size, len(tokens))),), loss_of, steps=steps,
             rate=options.learning_rate if fresh else options.fine_tune_learning_rate, fresh=fresh, tick=tick,
             options=options, betas=(0.9, 0.98), weight_decay=WEIGHT_DECAY, warm_up=WARM_UP_STEPS,
         )  # fmt: skip
@@ -137,12 +137,13 @@ def train(
 class _Rows:
     """Rows of a training set, each once before any twice."""
 
-    def __init__(self, count: int, seed: int) -> None:
-        self._count, self._source = count, torch.Generator().manual_seed(seed)
-        self._left = torch.zeros(0, dtype=torch.int64)
+    def __init__(self, count: int, source: torch.Generator) -> None:
+        self._count, self._source = count, source
+        self._left = torch.zeros(0, dtype=torch.int64, device=source.device)
 
     def next(self, count: int) -> Tensor:
         while len(self._left) < count:
-            self._left = torch.cat([self._left, torch.randperm(self._count, generator=self._source)])
+            order = torch.randperm(self._count, generator=self._source, device=self._source.device)
+            self._left = torch.cat([self._left, order])
         rows, self._left = self._left[:count], self._left[count:]
         return rows

@@ -1,6 +1,6 @@
 """Training stops in words as soon as numbers are not finite, whichever they are, and lives with little memory."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import pytest
 import torch
@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from core.config import TrainingConfig
 from core.errors import MemoryExhausted, TrainingDiverged
 from core.protocols import silent
-from model.devices import autocast, in_blocks, own_chance, pays_to_compile, repeatable
+from model.devices import autocast, own_chance, pays_to_compile, repeatable
 from model.learning import Learned, _Losses, learn
 
 CPU = torch.device("cpu")
@@ -111,19 +111,6 @@ def test_memory_for_less_than_half_a_batch_ends_training_in_words(rows: int, bat
     assert found.value.code == "out_of_memory" and "smaller" in found.value.hint
 
 
-def test_batches_that_travel_in_blocks_are_the_batches() -> None:
-    def drawn() -> Iterator[tuple[Tensor, Tensor]]:
-        source = torch.Generator().manual_seed(3)
-        while True:
-            yield torch.randn(5, 2, generator=source), torch.randint(0, 9, (5,), generator=source)
-
-    one, blocks = drawn(), drawn()
-    travelled = in_blocks(lambda: next(blocks), 4, CPU)
-    for _ in range(10):
-        for a, b in zip(next(one), next(travelled), strict=True):
-            assert torch.equal(a, b)
-
-
 def test_precision_is_that_asked_for() -> None:
     a = torch.ones(2, 2)
     for precision, expected in {"auto": torch.float32, "fp32": torch.float32, "bf16": torch.bfloat16}.items():
@@ -132,12 +119,12 @@ def test_precision_is_that_asked_for() -> None:
 
 
 def test_only_long_training_on_an_accelerator_is_compiled_by_itself() -> None:
-    cuda = torch.device("cuda")
-    assert pays_to_compile(TrainingConfig(), cuda, 100_000)
-    assert not pays_to_compile(TrainingConfig(), cuda, 60)
-    assert not pays_to_compile(TrainingConfig(), CPU, 100_000)
-    assert pays_to_compile(TrainingConfig(compile="on"), CPU, 1)
-    assert not pays_to_compile(TrainingConfig(compile="off"), cuda, 100_000)
+    cuda, long = torch.device("cuda"), TrainingConfig(initial_steps=100_000, steps=60)
+    assert pays_to_compile(long, cuda)
+    assert not pays_to_compile(TrainingConfig(initial_steps=60), cuda)
+    assert not pays_to_compile(long, CPU)
+    assert pays_to_compile(TrainingConfig(compile="on", initial_steps=1), CPU)
+    assert not pays_to_compile(long.model_copy(update={"compile": "off"}), cuda)
 
 
 def test_repeatable_algorithms_are_asked_for_within_and_no_longer() -> None:
