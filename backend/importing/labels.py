@@ -94,6 +94,8 @@ def labelled(takes: Sequence[Take], table: dict[str, Row], how: str) -> tuple[li
             split=row.split or take.split, texts=texts,
         ))  # fmt: skip
     words = {"auto": "as the files say", "folder": "from folders", "file": "from file names", "none": "one for all"}
+    if all(take.label == ONE for take in found):
+        how = "none"
     given = any(row and row.label for row in rows.values())
     return found, f"from a table, else {words[how]}" if given else words[how]
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.importing import amass, bvh, deepmimic, humanml, layout, smpl
+from backend.importing import amass, bvh, deepmimic, layout, smpl
 from backend.importing.registry import IMPORTERS, importer_of
 from backend.importing.take import Reading, Take
 from backend.importing.work import Made
@@ -122,47 +122,6 @@ def test_amass_takes_a_skeleton_that_lies_beside(tmp_path: Path) -> None:
     )
     take = amass.read(source_of(tmp_path), "x.npz", reading())[0]
     assert np.allclose(take.motion.skeleton.offsets_m, offsets)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_humanml_features_decode_to_the_positions_that_were_encoded(seed: int) -> None:
-    """The forward encoding is written by the authors' rules, apart from the decoder."""
-    motion = smpl_motion(60, seed=seed)
-    features = encode_humanml(motion)
-    wanted = motion.world()[0]
-    decoded = humanml.joint_positions(features, humanml.HUMANML)
-    distance = np.linalg.norm(wanted[:, :, None] - wanted[:, None], axis=-1)
-    assert np.abs(np.linalg.norm(decoded[:, :, None] - decoded[:, None], axis=-1) - distance).max() < 1e-9
-    path = np.linalg.norm(np.diff(wanted[:, 0], axis=0), axis=-1)
-    assert np.allclose(np.linalg.norm(np.diff(decoded[:, 0], axis=0), axis=-1), path, atol=1e-9)
-    pointing = humanml.bone_directions(features, humanml.HUMANML)
-    bones = decoded[:, 1:] - decoded[:, list(smpl.PARENTS[1:])]
-    bones /= np.linalg.norm(bones, axis=-1, keepdims=True)
-    assert np.abs(pointing[:, 1:] - bones).max() < 1e-7
-    take, off = humanml.decode(features, humanml.HUMANML, "x")
-    assert off < 1e-3
-    assert np.abs(take.world()[0] - decoded).max() < 1e-6
-
-
-def test_humanml_texts_and_splits_come_along(tmp_path: Path) -> None:
-    features = encode_humanml(smpl_motion(60))
-    texts = "a person sways#a/DET person/NOUN#0.0#0.0\nsomeone sways#x#0.0#0.0\nthe end#x#1.0#2.5\n"
-    write_humanml(tmp_path, "000001", features, texts)
-    (tmp_path / "test.txt").write_text("000001\n")
-    takes = humanml.read(source_of(tmp_path), "new_joint_vecs/000001.npy", reading())
-    assert [(take.texts, len(take.motion), take.split) for take in takes] == [
-        (("a person sways", "someone sways"), 60, "test"), (("the end",), 30, "test"),
-    ]  # fmt: skip
-
-
-def test_normalised_humanml_features_are_brought_back_by_mean_and_std(tmp_path: Path) -> None:
-    features = encode_humanml(smpl_motion())
-    mean, std = features.mean(0), features.std(0) + 0.3
-    write_humanml(tmp_path, "000001", (features - mean) / std)
-    np.save(tmp_path / "Mean.npy", mean)
-    np.save(tmp_path / "Std.npy", std)
-    take = humanml.read(source_of(tmp_path), "new_joint_vecs/000001.npy", reading())[0]
-    assert np.abs(take.motion.world()[0] - humanml.joint_positions(features, humanml.HUMANML)).max() < 1e-3
 
 
 def test_deepmimic_frames_become_even(tmp_path: Path) -> None:
