@@ -119,7 +119,7 @@ def _likely(takes: Sequence[Take]) -> str:
 
 def _folder(take: Take, subject: str) -> str:
     folder = take.name.rsplit("/", 2)[-2] if "/" in take.name else ""
-    return "" if folder == subject else folder
+    return "" if folder == subject or (take.subject and take.subject in folder) else folder
 
 
 def _from_name(name: str) -> str:
