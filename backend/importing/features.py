@@ -17,6 +17,7 @@ from backend.importing import mmm, smpl
 from core import rotations as R
 from core.errors import InvalidMotion
 from core.motion import Motion
+from core.shape import children_of
 from core.skeleton import LEG_SHARE, Skeleton
 
 Array = R.Array
@@ -184,11 +185,12 @@ def bone_directions(features: Array, form: Form, turn: Array) -> Array:
     """
     own = R.rotmat_to_unitquat(_matrices(features[:, form.rotations].reshape(len(features), -1, 6)))
     pointing = np.zeros((len(features), len(form.joints), 3))
-    for chain in form.chains:
-        along = turn
-        for joint in chain[1:]:
-            along = R.multiply(along, own[:, joint - 1])
-            pointing[:, joint] = R.rotate(along, form.directions[joint])
+    along = np.repeat(turn[:, None], len(form.chains), axis=1)
+    for k in range(1, max(len(chain) for chain in form.chains)):  # all chains a step further
+        at = [c for c, chain in enumerate(form.chains) if k < len(chain)]
+        joints = [form.chains[c][k] for c in at]
+        along[:, at] = R.multiply(along[:, at], own[:, np.array(joints) - 1])
+        pointing[:, joints] = R.rotate(along[:, at], form.directions[joints])
     return pointing
 
 
@@ -241,25 +243,30 @@ def _local_rotations(bones: Array, rest: Array, parents: tuple[int, ...]) -> tup
     children, which are as rigid as the body was.
     """
     frames, joints = bones.shape[:2]
-    children = [[c for c in range(joints) if parents[c] == j] for j in range(joints)]
+    children = children_of(parents)
     offsets = rest.copy()
-    world = np.zeros((frames, joints, 4))
-    local = np.zeros((frames, joints, 4))
+    local = np.tile(R.IDENTITY_WXYZ, (frames, joints, 1))
+    world = np.tile(R.IDENTITY_WXYZ, (frames, joints + 1, 1))  # the last one is the root's parent, at -1
     some = slice(None, None, -(-frames // FAN_FRAMES))
-    for j in range(joints):
-        above = world[:, parents[j]] if j else np.broadcast_to(R.IDENTITY_WXYZ, (frames, 4))
-        if not children[j]:
-            local[:, j] = R.IDENTITY_WXYZ
-            continue
-        seen = R.rotate(R.conjugate(above)[:, None], bones[:, children[j]])
-        if len(children[j]) > 1:
+    level = [0]
+    while level:
+        above = world[:, [parents[j] for j in level]]
+        for k, j in enumerate(level):
+            if len(children[j]) < 2:
+                continue
+            fan = list(children[j])
+            seen = R.rotate(R.conjugate(above[:, k])[:, None], bones[:, fan])
             for _ in range(3):  # the fan of children, in the joint's own frame
-                turned = _fit(offsets[children[j]], seen[some])
-                offsets[children[j]] = R.rotate(R.conjugate(turned)[:, None], seen[some]).mean(0)
-            local[:, j] = _fit(offsets[children[j]], seen)
-        else:
-            local[:, j] = shortest_arc(rest[children[j][0]], seen[:, 0])
-        world[:, j] = R.multiply(above, local[:, j])
+                turned = _fit(offsets[fan], seen[some])
+                offsets[fan] = R.rotate(R.conjugate(turned)[:, None], seen[some]).mean(0)
+            local[:, j] = _fit(offsets[fan], seen)
+        single = [k for k, j in enumerate(level) if len(children[j]) == 1]
+        only = [children[level[k]][0] for k in single]
+        if single:
+            seen = R.rotate(R.conjugate(above[:, single]), bones[:, only])
+            local[:, [level[k] for k in single]] = shortest_arc(rest[only], seen)
+        world[:, level] = R.multiply(above, local[:, level])
+        level = [c for j in level for c in children[j]]
     return offsets, local
 
 
@@ -273,13 +280,15 @@ def _fit(points: Array, seen: Array) -> Array:
 
 
 def shortest_arc(start: Array, end: Array) -> Array:
-    """(T, 4) the shortest rotations from a vector (3,) to vectors (T, 3)."""
-    a = start / np.linalg.norm(start)
+    """(..., 4) the shortest rotations from vectors to vectors (..., 3)."""
+    a = start / np.linalg.norm(start, axis=-1, keepdims=True)
     b = end / np.maximum(np.linalg.norm(end, axis=-1, keepdims=True), 1e-9)
-    real = 1.0 + b @ a
-    axis = np.cross(np.broadcast_to(a, b.shape), b)
+    a = np.broadcast_to(a, b.shape)
+    real = 1.0 + (a * b).sum(-1)
+    axis = np.cross(a, b)
     opposite = real < 1e-8
     if opposite.any():
-        across = np.cross(a, (1.0, 0.0, 0.0) if abs(a[0]) < 0.9 else (0.0, 1.0, 0.0))
-        axis[opposite], real = across, np.where(opposite, 0.0, real)
-    return R.normalize(np.concatenate([real[:, None], axis], axis=-1))
+        real[opposite] = 0.0
+        across = np.where(np.abs(a[opposite, :1]) < 0.9, [1.0, 0.0, 0.0], [0.0, 1.0, 0.0])
+        axis[opposite] = np.cross(a[opposite], across)
+    return R.normalize(np.concatenate([real[..., None], axis], axis=-1))

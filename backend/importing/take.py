@@ -135,4 +135,7 @@ def check_finite(values: Array, name: str, what: str) -> None:
     """
     wrong = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(1))
     if len(wrong):
-        raise InvalidMotion(f"{name}, frame {wrong[0]}: {what} is NaN or infinite.")
+        raise InvalidMotion(
+            f"{name}, frame {wrong[0]}: {what} is NaN or infinite.",
+            "Mend it, or leave out files that cannot be read (--skip-bad, or the tick on the Data page).",
+        )

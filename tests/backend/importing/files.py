@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
 from backend.importing import features, mmm, smpl
@@ -18,7 +17,7 @@ from core.motion import Motion
 from core.skeleton import Skeleton
 from tests.backend.walker import walker
 
-Array = NDArray[np.float64]
+Array = R.Array
 
 
 def write_bvh(folder: Path, names: dict[str, int], fps: float = 30.0) -> Path:
