@@ -199,7 +199,7 @@ def _files(takes: Sequence[Take], shift: dict[str, float], card: dict[str, Any])
         "quats": [take.motion.local_rotations_wxyz for take in takes],
     }
     table = io.StringIO(newline="")
-    names = ("clip", "subject", "split", "action", "text", "texts", "start", "stop", "frames", "floor_shift_m")
+    names = ("clip", "subject", "split", "action", "text", "start", "stop", "frames", "floor_shift_m")
     writer = csv.DictWriter(table, names, lineterminator="\n")
     writer.writeheader()
     at = 0
@@ -207,8 +207,7 @@ def _files(takes: Sequence[Take], shift: dict[str, float], card: dict[str, Any])
         stop = at + len(take.motion)
         writer.writerow({
             "clip": take.name, "subject": take.subject, "split": take.split, "action": take.label,
-            "text": take.texts[0] if take.texts else "",
-            "texts": json.dumps(take.texts, ensure_ascii=False) if len(take.texts) > 1 else "",
+            "text": "\n".join(take.texts),
             "start": at, "stop": stop, "frames": stop - at,
             "floor_shift_m": f"{shift.get(take.name, shift.get(take.name.rsplit('@', 1)[0], 0.0)):.6f}",
         })  # fmt: skip

@@ -7,12 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.importing import features, humanml
+from backend.importing import features, humanml, layout
 from backend.importing.take import Reading, Take
 from core import rotations as R
 from core.errors import LoopscopeError
 from core.motion import Motion
 from core.protocols import silent
+from model.datasets import npz_files
 from tests.backend.importing.files import (
     Array,
     encode_humanml,
@@ -119,6 +120,16 @@ def test_texts_and_splits_come_along(tmp_path: Path) -> None:
     assert [(take.name, take.texts, len(take.motion), take.split) for take in takes] == [
         ("000001", ("a person sways", "someone sways"), 60, "test"), ("000001@1-2.5", ("the end",), 30, "test"),
     ]  # fmt: skip
+
+
+def test_every_caption_is_learned_from_and_comes_back(tmp_path: Path) -> None:
+    write_humanml(tmp_path / "in", "000001", encode_humanml(smpl_motion(61)), TEXTS)
+    for name, data in made(tmp_path / "in").files.items():
+        (tmp_path / name).write_bytes(data)
+    clips = npz_files.read_index(tmp_path / "index.csv", 90)
+    assert [clip.captions for clip in clips] == [("a person sways", "someone sways"), ("the end",)]
+    again = layout.read(source_of(tmp_path), "clips.npz", Reading(silent))
+    assert [take.texts for take in again] == [clip.captions for clip in clips]
 
 
 def test_parts_of_kit_are_counted_at_its_own_rate(tmp_path: Path) -> None:
