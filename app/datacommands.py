@@ -24,7 +24,10 @@ STEPS = 1000
 def import_data(
     path: Annotated[Path, typer.Argument(metavar="PATH", help="A file, a folder, or a zip of motion files.")],
     kind: Annotated[
-        str, typer.Option(help="auto, npz, humanml3d, amass, bvh, motion (own npz of one motion) or deepmimic.")
+        str,
+        typer.Option(
+            help="auto, npz, humanml3d (also KIT-ML), amass, bvh, motion (own npz of one motion) or deepmimic."
+        ),
     ] = "auto",
     name: Annotated[str, typer.Option(help="What to call it (default: as the file or folder).")] = "",
     licence: Annotated[str, typer.Option(help="Licence of the data, kept with them.")] = "",

@@ -305,10 +305,10 @@ def _clips(folder: Path) -> tuple[list[ClipView], list[Motion]]:
     rows = list(csv.DictReader(io.StringIO((folder / INDEX).read_text("utf-8"))))
     views, motions = [], []
     for k, (clip, row) in enumerate(zip(npz_files.read_index(index, len(root)), rows, strict=True)):
-        part = slice(clip.start, clip.stop)
-        motions.append(Motion(skeleton, root[part], rotations[part], fps, clip.action, row["text"]))
+        part, said = slice(clip.start, clip.stop), clip.captions[0] if clip.captions else ""
+        motions.append(Motion(skeleton, root[part], rotations[part], fps, clip.action, said))
         views.append(ClipView(
-            index=k, name=row["clip"], label=clip.action, subject=clip.subject, split=clip.split, text=row["text"],
+            index=k, name=row["clip"], label=clip.action, subject=clip.subject, split=clip.split, text=said,
             seconds=round((clip.stop - clip.start) / fps, 2),
         ))  # fmt: skip
     return views, motions

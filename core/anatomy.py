@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from functools import lru_cache
 
 from core.rotations import Array
 from core.shape import children_of, segments_by_shape, sides_by_shape
@@ -101,6 +102,7 @@ def _normal(name: str) -> str:
     return re.sub(r"[\s:.-]", "", name.split(":")[-1]).lower()
 
 
+@lru_cache(4096)
 def _segment_named(name: str) -> str | None:
     plain = _normal(name)
     return next((segment for segment, pattern in SEGMENT_PATTERNS if re.search(pattern, plain)), None)

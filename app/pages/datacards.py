@@ -10,10 +10,10 @@ if TYPE_CHECKING:
     from backend.datasets import DatasetView
 
 INTRO = (
-    '<section class="ls-card"><h3>Your motion</h3><p class="ls-soft">Send BVH files, an AMASS or HumanML3D folder as '
-    "zip, DeepMimic clips, or clips.npz with index.csv. Files become one data set: one body, one frame rate, classes, "
-    "a held-out part. A labels.csv (file,label,subject,split,text) beside them says what names do not. Larger data: "
-    "<code>loopscope data import FOLDER</code>.</p></section>"
+    '<section class="ls-card"><h3>Your motion</h3><p class="ls-soft">Send BVH files, an AMASS, HumanML3D or KIT-ML '
+    "folder as zip, DeepMimic clips, or clips.npz with index.csv. Files become one data set: one body, one frame rate, "
+    "classes, a held-out part. A labels.csv (file,label,subject,split,text) beside them says what names do not. Larger "
+    "data: <code>loopscope data import FOLDER</code>.</p></section>"
 )
 EMPTY = (
     '<div class="ls-empty">Nothing was imported yet. Send motion files above, and here you will see their classes, how '

@@ -7,6 +7,7 @@ const TEXTS = [
   ["source", "Source", "Where they are from; whom to cite."],
 ];
 const FOLDER_DEPTH = 8;
+const MOST_FILES = 1000; // of one form, that the server reads
 
 export function imports(element, props, trigger, watch) {
   const box = element.querySelector(".ls-imports");
@@ -60,8 +61,10 @@ function build(box, state) {
     chosen.textContent =
       state.files.length === 0 ? "Drop a zip or motion files here."
       : `${state.files.length === 1 ? first.name : `${state.files.length} files`}, ${(bytes / 1e6).toFixed(1)} MB`;
-    send.disabled = state.files.length === 0;
-    status.textContent = "";
+    const many = state.files.length > MOST_FILES;
+    send.disabled = state.files.length === 0 || many;
+    status.textContent = many ? "More than 1,000 files are sent as one zip, or imported by: loopscope data import FOLDER" : "";
+    status.dataset.state = many ? "error" : "";
   };
   choose.addEventListener("click", () => pick.click());
   chooseFolder.addEventListener("click", () => folder.click());

@@ -1,12 +1,14 @@
 """AMASS (Mahmood et al. 2019): body poses of SMPL+H or SMPL-X as axis-angle vectors, z up.
 
 ``poses`` (T, 156 or 165) or ``root_orient`` and ``pose_body``; ``trans`` (T, 3); ``mocap_framerate`` or
-``mocap_frame_rate``. Hands, jaw and eyes are left out. Joint offsets need a licensed body model: a ``skeleton.json``
-(:meth:`core.skeleton.Skeleton.as_dict`, the 22 joints of :mod:`backend.importing.smpl`) beside the files is taken,
-else the mean skeleton. ``trans`` moves the body model's origin, not the pelvis, which rests at PELVIS_M in it.
+``mocap_frame_rate``. Hands, jaw and eyes are left out, and so are shape, gender and soft tissue (betas, dmpls): joint
+offsets need a licensed body model. A ``skeleton.json`` (:meth:`core.skeleton.Skeleton.as_dict`, the 22 joints of
+:mod:`backend.importing.smpl`) beside the files is taken, else the mean skeleton. ``trans`` moves the body model's
+origin, not the pelvis, which rests at PELVIS_M in it.
 """
 
 import json
+import re
 import zipfile
 import zlib
 from typing import Any
@@ -28,6 +30,9 @@ RATES = ("mocap_framerate", "mocap_frame_rate", "mocap_frame_rates", "fps")
 SKELETON = "skeleton.json"
 HIGHEST_M = 30.0  # of a pelvis, in the median
 MAX_MEMBERS = 64
+SHAPES = ("shape.npz", "_stagei.npz")
+_PERSON = re.compile(r"^((?:fem|m)ale\d+)(?=[A-Z].*_c3d$)|(?<=^\d{8}_)(.+)", re.IGNORECASE)
+"""In a folder's name: ACCAD has one per person and topic (Female1Running_c3d), DanceDB one per day (20120731_Name)."""
 MEAN_NOTE = (
     "Joint offsets of a mean SMPL body: the files hold none. Bones of the subject differ by centimetres; put a "
     f"{SKELETON} beside the files for another body."
@@ -39,17 +44,19 @@ def recognize(source: Source) -> bool:
 
 
 def files(source: Source) -> list[str]:
-    """Recordings; AMASS also keeps a ``shape.npz`` per subject."""
-    return [file for file in source.of(".npz") if not file.endswith(("shape.npz", "neutral_stagei.npz"))]
+    """Recordings, and what AMASS keeps per subject: ``shape.npz`` or ``neutral_stagei.npz``, a body without motion."""
+    return source.of(".npz")
 
 
 def read(source: Source, file: str, reading: Reading) -> list[Take]:
-    """A recording's body.
+    """A recording's body; none of a file that holds a shape only.
 
     Raises:
         InvalidMotion: naming file and frame.
     """
-    del reading
+    if file.endswith(SHAPES) or _is_shape(source, file):
+        reading.left_out.append(f"{file} holds a body's shape and no motion.")
+        return []
     arrays = _load(source, file)
     poses = _poses(arrays, file)
     trans = _numbers(arrays, "trans", file)
@@ -68,7 +75,19 @@ def read(source: Source, file: str, reading: Reading) -> list[Take]:
     name = file.rsplit(".", 1)[0]
     motion = Motion(skeleton, R.rotate(Z_TO_Y, trans + PELVIS_M), rotations, _rate(arrays, file))
     notes = ("Up was z; the world was turned so that y is up. Hands and face were left out.", note)
-    return [Take(name, motion, "", name.rsplit("/", 2)[-2] if "/" in name else "", notes=notes)]
+    return [Take(name, motion, "", _subject(name), notes=notes)]
+
+
+def _subject(name: str) -> str:
+    """Whose folder it lies in."""
+    folder = name.rsplit("/", 2)[-2] if "/" in name else ""
+    found = _PERSON.search(folder)
+    return (found[1] or found[2]) if found else folder
+
+
+def _is_shape(source: Source, file: str) -> bool:
+    members = source.members(file)
+    return "betas" in members and not members & {"trans", "poses", "root_orient", "pose_body"}
 
 
 def _is_amass(source: Source, file: str) -> bool:

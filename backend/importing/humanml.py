@@ -1,83 +1,65 @@
-"""HumanML3D (Guo et al. 2022): float32 features [T, 12 J - 1], 263 for 22 SMPL joints at 20 fps, and captions.
+"""HumanML3D (Guo et al. 2022) and KIT-ML in its layout: ``new_joint_vecs/*.npy`` of 263 features at 20 fps or 251 at
+12.5 fps (see :mod:`backend.importing.features`), captions in ``texts/``, and lists of names for train, val and test.
 
-Columns: 0 yaw velocity (half of the turn per frame: the yaw's quaternion is (cos a, 0, sin a, 0), a its running sum),
-1:3 root velocity in the body's heading, 3 root height, then positions of J - 1 joints (heading removed), J - 1 6-D
-rotations, J velocities and 4 foot contacts. Heading quaternions turn the world to the body: back needs their inverse.
-
-The 6-D rotations follow a rule of their own, not BVH's: along each of five chains that begin at the root, a bone's
-rotation is the product of those before it and acts on its own rest direction. They say how bones point and nothing of
-twist; so do the positions, and both must agree.
+KIT-ML is in no metres. Its bones are millimetres of the Motor Map's reference body, 1 m tall, and its axes were
+changed by swapping two of them, which mirrors; both are seen in the data and taken back. The root's way is that of the
+subject in millimetres, as far as the published conversions tell: whether bones and way fit together is measured by
+the feet that stand, over the whole source.
 """
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
-from backend.importing import smpl
+from backend.importing import mmm
+from backend.importing.features import FORMS, Form, are_raw, decode, speeds_agree, stepped
+from backend.importing.labels import ONE
 from backend.importing.source import Source
 from backend.importing.take import SPLITS, Reading, Take, check_finite
-from core import rotations as R
 from core.errors import InvalidMotion
 from core.motion import Motion
 from core.npyheader import UNREADABLE, Pickled, claimed
-from core.skeleton import Skeleton
+from core.rotations import Array
 
-Array = R.Array
-
-VECTORS = "new_joint_vecs"
+VECTORS = "new_joint_vecs/"
 AGREE_RAD = 0.1  # mean angle between bones by position and by rotation
 LONGEST_TEXT = 2000
 MOST_TEXTS = 64
+BROKEN = frozenset({"007975", "M007975"})
+"""Recordings of which HumanML3D's own recipe makes NaN; others leave them out, too."""
+WAY_FILES = 64  # by which the root's way is compared with the feet's
+LEAST_STEPS = 40  # frames of walking that such a comparison needs
+SLIDES = (0.45, 0.78)  # about 1 / mmm.HEIGHT_M: a person's way, beside bones of 1 m; feet that stand give 1
+NOTES = {
+    "twist": "Features say nothing of twist: joints turn no further than their bones point.",
+    "contradiction": "Positions and rotations contradict each other in some files; positions were taken.",
+    "mirrored": "Left was on the right of where toes point: x was turned round.",
+    "scaled": f"Features do not tell lengths in metres: bodies were made {mmm.HEIGHT_M:g} m tall, by their legs.",
+    "way": "Feet that stand slid: the root's way was taken as millimetres of the subject's, not with the bones' scale, "
+    "and every take was put on the floor again.",
+    "silent": "There is no caption in texts/.",
+    "lost": "Some captions speak of a part that is not in the recording; they were left out.",
+}
 
 
-@dataclass(frozen=True)
-class Form:
-    """A body that such features are made for.
+class Caption(NamedTuple):
+    """A line of a text file: what is said of seconds ``start`` to ``stop``, or of all where both are 0."""
 
-    Attributes:
-        fps: of the features.
-        joints, parents: J.
-        chains: lists of joints; all begin at the root's rotation.
-        directions: (J, 3) of each bone in the 6-D rotations' rest pose.
-        rest_m: (J, 3) offsets of a T-pose that faces +z: directions are taken from it, lengths from the data.
-    """
-
-    fps: float
-    joints: tuple[str, ...]
-    parents: tuple[int, ...]
-    chains: tuple[tuple[int, ...], ...]
-    directions: Array
-    rest_m: Array
-
-    @property
-    def width(self) -> int:
-        return 12 * len(self.joints) - 1
-
-
-_X, _Y, _Z, _O = (1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0), (0.0, 0.0, 0.0)
-_NX, _NY = (-1.0, 0.0, 0.0), (0.0, -1.0, 0.0)
-HUMANML = Form(
-    20.0,
-    smpl.JOINTS,
-    smpl.PARENTS,
-    ((0, 2, 5, 8, 11), (0, 1, 4, 7, 10), (0, 3, 6, 9, 12, 15), (9, 14, 17, 19, 21), (9, 13, 16, 18, 20)),
-    np.array([_O, _X, _NX, _Y, _NY, _NY, _Y, _NY, _NY, _Y, _Z, _Z, _Y, _X, _NX, _Z, *[_NY] * 6]),
-    smpl.MEAN_OFFSETS_M,
-)
-FORMS = {HUMANML.width: HUMANML}
-"""By number of columns. A body with other joints is one more entry."""
+    text: str
+    start: float
+    stop: float
 
 
 def recognize(source: Source) -> bool:
-    return any(f"{VECTORS}/" in f"/{file}" for file in source.of(".npy")) or any(
-        _shape(source, file)[1:] == (HUMANML.width,) for file in source.of(".npy")[:8]
+    return any(f"/{VECTORS}" in f"/{file}" for file in source.of(".npy")) or any(
+        _shape(source, file)[1:] in {(width,) for width in FORMS} for file in source.of(".npy")[:8]
     )
 
 
 def files(source: Source) -> list[str]:
     """Recordings; Mean.npy, Std.npy and plain positions (new_joints) are none."""
-    found = [file for file in source.of(".npy") if f"{VECTORS}/" in f"/{file}"]
+    found = [file for file in source.of(".npy") if f"/{VECTORS}" in f"/{file}"]
     return found or [file for file in source.of(".npy") if file.rsplit("/", 1)[-1] not in ("Mean.npy", "Std.npy")]
 
 
@@ -85,140 +67,67 @@ def read(source: Source, file: str, reading: Reading) -> list[Take]:
     """A recording with its captions; a caption of a part of it is a take of its own.
 
     Raises:
-        InvalidMotion: naming file and frame.
+        InvalidMotion: naming file and frame, or line.
     """
-    features, form = _features(source, file)
     name = file.rsplit("/", 1)[-1].removesuffix(".npy")
-    motion, off = decode(features, form, name)
-    notes = ["HumanML3D features say nothing of twist: joints turn no further than their bones point."]
-    if off > AGREE_RAD:
-        notes.append("Positions and rotations contradict each other in some files; positions were taken.")
+    features, form = _loaded(source, file)
+    if name in BROKEN and not np.isfinite(features).all():
+        reading.left_out.append(f"{file} holds NaN, as HumanML3D's own recipe makes it.")
+        return []
+    features = _plain(source, file, features, form)
+    way = _way(source, form, reading)
+    found = decode(features, form, name, way)
+    captions = _captions(source, file, name)
+    parts, lost = _parts(captions, len(features), form.fps)
+    told = {
+        "twist": True, "contradiction": found.off_rad > AGREE_RAD, "mirrored": found.mirrored, "scaled": found.scaled,
+        "way": way != 1.0, "silent": not captions, "lost": lost,
+    }  # fmt: skip
+    notes = tuple(NOTES[note] for note, holds in told.items() if holds)
+    body, root, local = found.motion.skeleton, found.motion.root_position_m, found.motion.local_rotations_wxyz
+    root, local = root.astype(np.float32), local.astype(np.float32)  # as the files are: so many fill the memory
+    split, recording = _split_of(source, file, name, reading), re.sub(r"^M(?=\d)", "", name)
     takes = []
-    split = _split_of(source, name, reading)
-    for part, texts in (_captions(source, name) or {None: []}).items():
-        start, stop = (0, len(motion)) if part is None else (round(s * form.fps) for s in part)
-        stop = min(stop, len(motion))
-        if stop - start < 2:
-            continue
-        cut = Motion(motion.skeleton, motion.root_position_m[start:stop], motion.local_rotations_wxyz[start:stop],
-                     form.fps)  # fmt: skip
-        label = name if part is None else f"{name}@{part[0]:g}-{part[1]:g}"
-        takes.append(Take(label, cut, split=split, texts=tuple(texts), notes=tuple(notes)))
+    for mark, (start, stop, texts) in parts.items():
+        motion = Motion(body, root[start:stop], local[start:stop], form.fps)
+        takes.append(Take(name + mark, motion, ONE, "", split, tuple(texts), notes, recording))
     return takes
 
 
-def decode(features: Array, form: Form, name: str) -> tuple[Motion, float]:
-    """The motion of features (T, 12 J - 1), and the mean angle (radians) between its bones by position and by rotation.
-
-    Raises:
-        InvalidMotion: when no body has such bones.
-    """
-    positions = joint_positions(features, form)
-    bones = positions - positions[:, [max(p, 0) for p in form.parents]]
-    lengths = np.median(np.linalg.norm(bones, axis=-1), axis=0)
-    if not (lengths[1:] > 1e-4).all():
-        raise InvalidMotion(f"{name}, frame 0: a bone has no length; these are no features of a body.")
-    pointing = bone_directions(features, form)
-    cosine = (bones[:, 1:] * pointing[:, 1:]).sum(-1) / np.maximum(np.linalg.norm(bones[:, 1:], axis=-1), 1e-9)
-    off = float(np.arccos(np.clip(cosine, -1.0, 1.0)).mean())
-    rest = form.rest_m / np.maximum(np.linalg.norm(form.rest_m, axis=-1, keepdims=True), 1e-9) * lengths[:, None]
-    offsets, local = _local_rotations(bones, rest, form.parents)
-    skeleton = Skeleton("humanml3d", form.joints, form.parents, offsets)
-    return Motion(skeleton, positions[:, 0], local, form.fps), off
+def _parts(captions: list[Caption], frames: int, fps: float) -> tuple[dict[str, tuple[int, int, list[str]]], bool]:
+    """Parts of a recording by what marks their names ("" for all of it): first frame, end and captions; and whether
+    any caption speaks of none. All of it where nothing is said."""
+    found: dict[str, tuple[int, int, list[str]]] = {}
+    lost = False
+    for text, start, stop in captions:
+        whole = start == stop == 0
+        first, end = (0, frames) if whole else (round(start * fps), min(round(stop * fps), frames))
+        if not whole and (first < 0 or end - first < 2):
+            lost = True
+            continue
+        mark = "" if whole else f"@{start:g}-{stop:g}"
+        found.setdefault(mark, (first, end, []))[2].append(text)
+    return found or {"": (0, frames, [])}, lost
 
 
-def headings(features: Array) -> tuple[Array, Array]:
-    """Quaternions (T, 4) that turn the world to the body's heading, and root positions (T, 3)."""
-    angle = np.concatenate([[0.0], np.cumsum(features[:-1, 0])])
-    zero = np.zeros_like(angle)
-    turn = np.stack([np.cos(angle), zero, np.sin(angle), zero], axis=-1)
-    step = np.zeros((len(features), 3))
-    step[1:, [0, 2]] = features[:-1, 1:3]
-    root = np.cumsum(R.rotate(R.conjugate(turn), step), axis=0)
-    root[:, 1] = features[:, 3]
-    return turn, root
-
-
-def joint_positions(features: Array, form: Form) -> Array:
-    """(T, J, 3) world positions by the features' position columns."""
-    turn, root = headings(features)
-    count = len(form.joints) - 1
-    local = features[:, 4 : 4 + 3 * count].reshape(len(features), count, 3)
-    others = R.rotate(R.conjugate(turn)[:, None], local)
-    others[..., [0, 2]] += root[:, None, [0, 2]]
-    return np.concatenate([root[:, None], others], axis=1)
-
-
-def bone_directions(features: Array, form: Form) -> Array:
-    """(T, J, 3) unit vectors along each bone in the world, by the chain rule of the 6-D rotations."""
-    turn, _ = headings(features)
-    count = len(form.joints) - 1
-    sixd = features[:, 4 + 3 * count : 4 + 9 * count].reshape(len(features), count, 6)
-    own = R.rotmat_to_unitquat(_matrices(sixd))
-    pointing = np.zeros((len(features), len(form.joints), 3))
-    for chain in form.chains:
-        along = turn
-        for joint in chain[1:]:
-            along = R.multiply(along, own[:, joint - 1])
-            pointing[:, joint] = R.rotate(along, form.directions[joint])
-    return pointing
-
-
-def _matrices(sixd: Array) -> Array:
-    """Rotation matrices (..., 3, 3) of 6-D rotations that are their first two columns (Zhou et al. 2019)."""
-    x = sixd[..., :3] / np.maximum(np.linalg.norm(sixd[..., :3], axis=-1, keepdims=True), 1e-9)
-    z = np.cross(x, sixd[..., 3:])
-    z = z / np.maximum(np.linalg.norm(z, axis=-1, keepdims=True), 1e-9)
-    return np.stack([x, np.cross(z, x), z], axis=-1)
-
-
-def _local_rotations(bones: Array, rest: Array, parents: tuple[int, ...]) -> tuple[Array, Array]:
-    """Offsets (J, 3) and local rotations (T, J, 4) under which forward kinematics gives the bones (T, J, 3).
-
-    A joint with one child turns by the shortest arc; one with several by the least-squares fit (Kabsch 1976) to its
-    children, which are as rigid as the body was.
-    """
-    frames, joints = bones.shape[:2]
-    children = [[c for c in range(joints) if parents[c] == j] for j in range(joints)]
-    offsets = rest.copy()
-    world = np.zeros((frames, joints, 4))
-    local = np.zeros((frames, joints, 4))
-    for j in range(joints):
-        above = world[:, parents[j]] if j else np.broadcast_to(R.IDENTITY_WXYZ, (frames, 4))
-        seen = R.rotate(R.conjugate(above)[:, None], bones[:, children[j]])
-        if len(children[j]) > 1:
-            for _ in range(3):  # the fan of children, in the joint's own frame
-                local[:, j] = _fit(offsets[children[j]], seen)
-                offsets[children[j]] = R.rotate(R.conjugate(local[:, j])[:, None], seen).mean(0)
-            local[:, j] = _fit(offsets[children[j]], seen)
-        elif children[j]:
-            local[:, j] = _shortest_arc(rest[children[j][0]], seen[:, 0])
-        else:
-            local[:, j] = R.IDENTITY_WXYZ
-        world[:, j] = R.multiply(above, local[:, j])
-    return offsets, local
-
-
-def _fit(points: Array, seen: Array) -> Array:
-    """(T, 4) rotations that bring points (C, 3) nearest to those seen (T, C, 3)."""
-    u, _, vt = np.linalg.svd(np.einsum("tci,cj->tij", seen, points))
-    sign = np.sign(np.linalg.det(u @ vt))
-    u[..., 2] *= sign[:, None]
-    found: Array = R.rotmat_to_unitquat(u @ vt)
-    return found
-
-
-def _shortest_arc(start: Array, end: Array) -> Array:
-    """(T, 4) the shortest rotations from a vector (3,) to vectors (T, 3)."""
-    a = start / np.linalg.norm(start)
-    b = end / np.maximum(np.linalg.norm(end, axis=-1, keepdims=True), 1e-9)
-    real = 1.0 + b @ a
-    axis = np.cross(np.broadcast_to(a, b.shape), b)
-    opposite = real < 1e-8
-    if opposite.any():
-        across = np.cross(a, (1.0, 0.0, 0.0) if abs(a[0]) < 0.9 else (0.0, 1.0, 0.0))
-        axis[opposite], real = across, np.where(opposite, 0.0, real)
-    return R.normalize(np.concatenate([real[:, None], axis], axis=-1))
+def _way(source: Source, form: Form, reading: Reading) -> float:
+    """By how much the root's way is longer than the bones' scale makes it, where a form has a scale of its own."""
+    if not form.height_m:
+        return 1.0
+    if form.width not in reading.ways:
+        every = files(source)
+        steps: list[Array] = [np.zeros(0)]
+        for file in every[:: -(-len(every) // WAY_FILES)]:
+            try:
+                features, its = _loaded(source, file)
+                if its is form:
+                    steps.append(stepped(_plain(source, file, features, form), form))
+            except InvalidMotion:  # told when it is its turn
+                continue
+        seen = np.concatenate(steps)
+        slides = len(seen) >= LEAST_STEPS and SLIDES[0] < float(np.median(seen)) < SLIDES[1]
+        reading.ways[form.width] = 1.0 / form.height_m if slides else 1.0
+    return reading.ways[form.width]
 
 
 def _shape(source: Source, file: str) -> tuple[int, ...]:
@@ -246,70 +155,81 @@ def _array(source: Source, file: str) -> Array:
         raise InvalidMotion(f"{file} cannot be read as an npy array: {error}.", "It may be cut short.") from None
 
 
-def _features(source: Source, file: str) -> tuple[Array, Form]:
+def _loaded(source: Source, file: str) -> tuple[Array, Form]:
+    """Features as they are in the file, and what body they are of."""
     features = _array(source, file)
     if features.ndim != 2 or features.shape[1] not in FORMS or len(features) < 2:
-        known = ", ".join(f"{width} (12 x {len(form.joints)} - 1)" for width, form in FORMS.items())
-        raise InvalidMotion(f"{file}: features must be (T, {known}); got {features.shape}.")
-    form = FORMS[features.shape[1]]
+        known = " or ".join(f"{width} (12 x {len(form.joints)} - 1)" for width, form in FORMS.items())
+        raise InvalidMotion(
+            f"{file}: features must be (T, {known}); got {features.shape}.", "Those of new_joint_vecs are read."
+        )
+    return features, FORMS[features.shape[1]]
+
+
+def _plain(source: Source, file: str, features: Array, form: Form) -> Array:
+    """Features as they were before a normalisation, by Mean.npy and Std.npy."""
     check_finite(features, file, "a feature")
-    if not _is_raw(features, form):
-        names = [next((f for f in source.of(".npy") if f.rsplit("/", 1)[-1] == n), "") for n in ("Mean.npy", "Std.npy")]
-        if all(names):
-            mean, std = (_array(source, n) for n in names)
-            if mean.shape == std.shape == (form.width,):
-                features = features * std + mean
-    if not _is_raw(features, form):
+    if are_raw(features, form):
+        return features
+    names = [f"{_base(file)}{name}" for name in ("Mean.npy", "Std.npy")]
+    if source.names.issuperset(names):
+        mean, std = (_array(source, name) for name in names)
+        if mean.shape == std.shape == (form.width,):
+            features = features * std + mean
+    if not are_raw(features, form):
         raise InvalidMotion(
             f"{file}, frame 0: its 6-D rotations are none; the features may be normalised.",
-            "Put Mean.npy and Std.npy beside them, or give those of new_joint_vecs.",
+            "Put their Mean.npy and Std.npy beside the folder, or give those of new_joint_vecs.",
         )
-    return features, form
+    if not speeds_agree(features, form):
+        raise InvalidMotion(
+            f"{file}: with {names[0]} and {names[1]}, the root has another speed than the same joint.",
+            "The features were normalised by others, such as a model's own: put those there.",
+        )
+    return features
 
 
-def _is_raw(features: Array, form: Form) -> bool:
-    """Whether the columns of rotations are unit vectors, as they are before normalisation."""
-    count = len(form.joints) - 1
-    columns = features[:, 4 + 3 * count : 4 + 9 * count].reshape(-1, 3)
-    return bool(np.abs(np.linalg.norm(columns, axis=-1) - 1.0).max() < 0.1)
+def _base(file: str) -> str:
+    """The folder in which texts, lists, mean and deviation lie, with ``/``, or ""."""
+    folder = file[: file.rfind("/") + 1]
+    return folder.removesuffix(VECTORS) if f"/{folder}".endswith(f"/{VECTORS}") else folder
 
 
-def _split_of(source: Source, name: str, reading: Reading) -> str:
+def _split_of(source: Source, file: str, name: str, reading: Reading) -> str:
     """The split whose list (train.txt, val.txt, test.txt) names the recording."""
     for split in SPLITS:
-        for file in (f"{split}.txt", f"splits/{split}.txt"):
-            if file in source.files:
-                if file not in reading.lists:
-                    reading.lists[file] = frozenset(source.text(file).split())
-                if name in reading.lists[file]:
+        for listed in (f"{_base(file)}{split}.txt", f"{_base(file)}splits/{split}.txt"):
+            if listed in source.names:
+                if listed not in reading.lists:
+                    reading.lists[listed] = frozenset(source.text(listed).split())
+                if name in reading.lists[listed]:
                     return split
     return ""
 
 
-def _captions(source: Source, name: str) -> dict[tuple[float, float] | None, list[str]]:
-    """Captions by the part of the recording, in seconds, that they speak of; None = all of it.
+def _captions(source: Source, file: str, name: str) -> list[Caption]:
+    """What is said of a recording, and of which part: ``caption#tokens#start#end`` in seconds.
 
     Raises:
         InvalidMotion: naming file and line.
     """
-    file = f"texts/{name}.txt"
-    found: dict[tuple[float, float] | None, list[str]] = {}
-    if file not in source.files:
+    said = f"{_base(file)}texts/{name}.txt"
+    found: list[Caption] = []
+    if said not in source.names:
         return found
-    for k, line in enumerate(source.text(file).splitlines(), 1):
+    for k, line in enumerate(source.text(said).splitlines(), 1):
         caption, *rest = line.split("#")
         text = re.sub(r"\s+", " ", caption).strip()
         if not text:
             continue
         if len(text) > LONGEST_TEXT or k > MOST_TEXTS:
-            raise InvalidMotion(f"{file}, line {k}: more than {MOST_TEXTS} captions of {LONGEST_TEXT} characters.")
-        part: tuple[float, float] | None = None
+            raise InvalidMotion(f"{said}, line {k}: more than {MOST_TEXTS} captions of {LONGEST_TEXT} characters.")
+        start, stop = 0.0, 0.0
         if len(rest) >= 3:
             try:
                 start, stop = (float(word) for word in rest[-2:])
             except ValueError:
-                raise InvalidMotion(f"{file}, line {k}: start and end are no numbers: {line[-40:]!r}.") from None
-            known = np.isfinite([start, stop]).all()
-            part = (start, stop) if known and 0 <= start < stop else None
-        found.setdefault(part, []).append(text)
+                raise InvalidMotion(f"{said}, line {k}: start and end are no numbers: {line[-40:]!r}.") from None
+        start, stop = (0.0 if np.isnan(second) else float(np.clip(second, -1, 1e6)) for second in (start, stop))
+        found.append(Caption(text, start, stop))
     return found

@@ -94,6 +94,8 @@ def labelled(takes: Sequence[Take], table: dict[str, Row], how: str) -> tuple[li
             split=row.split or take.split, texts=texts,
         ))  # fmt: skip
     words = {"auto": "as the files say", "folder": "from folders", "file": "from file names", "none": "one for all"}
+    if all(take.label == ONE for take in found):
+        how = "none"
     given = any(row and row.label for row in rows.values())
     return found, f"from a table, else {words[how]}" if given else words[how]
 
@@ -117,7 +119,7 @@ def _likely(takes: Sequence[Take]) -> str:
 
 def _folder(take: Take, subject: str) -> str:
     folder = take.name.rsplit("/", 2)[-2] if "/" in take.name else ""
-    return "" if folder == subject else folder
+    return "" if folder == subject or (take.subject and take.subject in folder) else folder
 
 
 def _from_name(name: str) -> str:

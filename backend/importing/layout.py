@@ -38,10 +38,10 @@ def read(source: Source, file: str, reading: Reading) -> list[Take]:
     for k, (clip, row) in enumerate(zip(clips, rows, strict=True)):
         reading.tick(k / len(clips), f"Reading clip {k + 1} of {len(clips)}")
         motion = Motion(skeleton, root[clip.start : clip.stop], rotations[clip.start : clip.stop], fps, clip.action)
-        text = (row.get("text") or "").strip()
+        texts = tuple(line.strip() for line in (row.get("text") or "").splitlines() if line.strip())
         split = clip.split if clip.split in SPLITS else ""
         name = (row.get("clip") or "").strip() or f"{k:05d}"
-        takes.append(Take(name, motion, clip.action, clip.subject, split, (text,) if text else ()))
+        takes.append(Take(name, motion, clip.action, clip.subject, split, texts))
     if len({take.name for take in takes}) < len(takes):
         raise DataMissing("index.csv names two clips alike.", "Give every row a name of its own in column clip.")
     return takes

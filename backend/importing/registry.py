@@ -12,7 +12,8 @@ IMPORTERS: dict[str, Importer] = {
         layout.recognize, layout.files, layout.read, grounded=True,
     ),
     "humanml3d": Importer(
-        "HumanML3D", "new_joint_vecs/*.npy of 263 features at 20 fps, texts/*.txt, train.txt, val.txt, test.txt.",
+        "HumanML3D or KIT-ML",
+        "new_joint_vecs/*.npy of 263 features at 20 fps or 251 at 12.5, texts/*.txt, train.txt, val.txt, test.txt.",
         humanml.recognize, humanml.files, humanml.read, grounded=True,
     ),
     "amass": Importer(

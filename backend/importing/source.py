@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -14,7 +15,7 @@ from backend.motionfiles.source import MAX_BYTES, shown
 from core.errors import DataMissing
 from core.typedpaths import typed_path
 
-MAX_FILES = 50_000
+MAX_FILES = 200_000  # HumanML3D has 29,228 recordings, each with features, positions and captions
 MAX_UNPACKED_BYTES = 8 << 30
 MAX_RATIO = 1100  # deflate's best is 1032
 MAX_TEXT_BYTES = 64 << 20
@@ -35,6 +36,11 @@ class Source:
     folder: Path
     name: str
     files: tuple[str, ...]
+
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The same, to ask whether one is there."""
+        return frozenset(self.files)
 
     def of(self, *suffixes: str) -> list[str]:
         """Files by suffix."""

@@ -12,7 +12,7 @@ from core.motion import Motion
 from core.protocols import Tick
 from core.rotations import Array
 
-MAX_FRAMES = 4_000_000  # of a data set: 37 hours at 30 fps
+MAX_FRAMES = 6_000_000  # of a data set: 83 hours at 20 fps; HumanML3D has 57, mirror images included
 FASTEST_M_S = 15.0  # of the root, in the middle of a take: beyond, the unit is another one
 SPLITS = ("train", "val", "test")
 
@@ -29,6 +29,8 @@ class Take:
         split: ``train``, ``val`` or ``test`` as the source says; "" where it does not.
         texts: descriptions.
         notes: what was assumed or changed, in words that fit other takes too.
+        recording: what parts and mirror images of one recording share, so that they stay in one split; "" where the
+            take is one of its own.
     """
 
     name: str
@@ -38,6 +40,12 @@ class Take:
     split: str = ""
     texts: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    recording: str = ""
+
+    @property
+    def whole(self) -> str:
+        """What no split divides: the recording, or the take itself."""
+        return self.recording or self.name
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,8 @@ class Reading:
         frames: read so far.
         notes: how many takes each was made for.
         lists: of names, by the file that they are from.
+        ways: of the root against its bones, by number of features (see :func:`backend.importing.features.stepped`).
+        left_out: files that hold no recording, or a broken one that is known, in words.
     """
 
     tick: Tick
@@ -76,6 +86,8 @@ class Reading:
     frames: int = 0
     notes: dict[str, int] = field(default_factory=dict)
     lists: dict[str, frozenset[str]] = field(default_factory=dict)
+    ways: dict[int, float] = field(default_factory=dict)
+    left_out: list[str] = field(default_factory=list)
 
     def took(self, take: Take) -> Take:
         """The take, counted.
@@ -123,4 +135,7 @@ def check_finite(values: Array, name: str, what: str) -> None:
     """
     wrong = np.flatnonzero(~np.isfinite(values.reshape(len(values), -1)).all(1))
     if len(wrong):
-        raise InvalidMotion(f"{name}, frame {wrong[0]}: {what} is NaN or infinite.")
+        raise InvalidMotion(
+            f"{name}, frame {wrong[0]}: {what} is NaN or infinite.",
+            "Mend it, or leave out files that cannot be read (--skip-bad, or the tick on the Data page).",
+        )

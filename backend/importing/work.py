@@ -5,13 +5,15 @@ import hashlib
 import io
 import json
 import tempfile
+import zipfile
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.lib import format as npy
 from pydantic import Field
 
 from backend.importing.labels import Row, labelled, read_table
@@ -24,9 +26,10 @@ from backend.importing.uniform import uniform
 from core.config import Options
 from core.errors import DataMissing, InvalidConfig, LoopscopeError
 from core.protocols import Tick, silent
+from core.rotations import Array
 from model.datasets.base import WINDOW_S
 
-VERSION = 1  # raise it when the same files give another data set
+VERSION = 2  # raise it when the same files give another data set
 WAYS = ("auto", "folder", "file", "none")
 SHOWN = 12
 CLIPS, INDEX, CARD = "clips.npz", "index.csv", "card.json"
@@ -101,6 +104,9 @@ def _takes(source: Source, importer: Importer, reading: Reading, skip_bad: bool)
             if not skip_bad:
                 raise
             bad.append(error.message)
+    bad += reading.left_out[:SHOWN]
+    if len(reading.left_out) > SHOWN:
+        bad.append(f"And {len(reading.left_out) - SHOWN} more files like these.")
     names = Counter(take.name for take in takes)
     if not takes:
         raise DataMissing(f"None of the {len(files)} files can be read; the first: {bad[0] if bad else 'empty'}")
@@ -176,8 +182,6 @@ def _unusable(takes: Sequence[Take]) -> list[str]:
 def _files(takes: Sequence[Take], shift: dict[str, float], card: dict[str, Any]) -> dict[str, bytes]:
     body = takes[0].motion.skeleton
     arrays: dict[str, Any] = {
-        "root_pos": np.concatenate([take.motion.root_position_m for take in takes]).astype(np.float32),
-        "quats": np.concatenate([take.motion.local_rotations_wxyz for take in takes]).astype(np.float32),
         "joint_names": np.array(body.joint_names),
         "parents": np.array(body.parents, np.int32),
         "offsets": body.offsets_m.copy(),
@@ -190,10 +194,12 @@ def _files(takes: Sequence[Take], shift: dict[str, float], card: dict[str, Any])
             "end_names": np.array([f"{body.joint_names[foot]}_toe" for foot in body.feet]),
             "end_parents": np.array(body.feet, np.int32), "end_offsets": np.array(body.toe_tips_m),
         }  # fmt: skip
-    packed = io.BytesIO()
-    np.savez_compressed(packed, **arrays)
+    tracks = {
+        "root_pos": [take.motion.root_position_m for take in takes],
+        "quats": [take.motion.local_rotations_wxyz for take in takes],
+    }
     table = io.StringIO(newline="")
-    names = ("clip", "subject", "split", "action", "text", "texts", "start", "stop", "frames", "floor_shift_m")
+    names = ("clip", "subject", "split", "action", "text", "start", "stop", "frames", "floor_shift_m")
     writer = csv.DictWriter(table, names, lineterminator="\n")
     writer.writeheader()
     at = 0
@@ -201,11 +207,26 @@ def _files(takes: Sequence[Take], shift: dict[str, float], card: dict[str, Any])
         stop = at + len(take.motion)
         writer.writerow({
             "clip": take.name, "subject": take.subject, "split": take.split, "action": take.label,
-            "text": take.texts[0] if take.texts else "",
-            "texts": json.dumps(take.texts, ensure_ascii=False) if len(take.texts) > 1 else "",
+            "text": "\n".join(take.texts),
             "start": at, "stop": stop, "frames": stop - at,
             "floor_shift_m": f"{shift.get(take.name, shift.get(take.name.rsplit('@', 1)[0], 0.0)):.6f}",
         })  # fmt: skip
         at = stop
     plain = json.dumps(card, ensure_ascii=False, sort_keys=True, indent=1)
-    return {CLIPS: packed.getvalue(), INDEX: table.getvalue().encode(), CARD: plain.encode()}
+    return {CLIPS: _npz(tracks, arrays), INDEX: table.getvalue().encode(), CARD: plain.encode()}
+
+
+def _npz(tracks: Mapping[str, Sequence[Array]], arrays: Mapping[str, Any]) -> bytes:
+    """As ``savez_compressed`` of the tracks joined, in float32, and the arrays; but the whole is never in memory."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, pieces in tracks.items():
+            shape = (sum(len(piece) for piece in pieces), *pieces[0].shape[1:])
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array_header_1_0(member, {"descr": "<f4", "fortran_order": False, "shape": shape})
+                for piece in pieces:
+                    member.write(piece.astype("<f4").tobytes())
+        for name, values in arrays.items():
+            with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
+                npy.write_array(member, np.asanyarray(values), allow_pickle=False)
+    return packed.getvalue()

@@ -18,7 +18,7 @@ DATASETS: dict[str, Part] = {
     ),
     "stored": Part(
         "Imported data set",
-        "Motion that was imported from BVH, AMASS, HumanML3D, DeepMimic or npz files; named by id.",
+        "Motion that was imported from BVH, AMASS, HumanML3D, KIT-ML, DeepMimic or npz files; named by id.",
         stored.StoredOptions,
         stored.build,
     ),

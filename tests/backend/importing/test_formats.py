@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from backend.importing import amass, bvh, deepmimic, humanml, layout, smpl
+from backend.importing import amass, bvh, deepmimic, layout, smpl
 from backend.importing.registry import IMPORTERS, importer_of
 from backend.importing.take import Reading, Take
 from backend.importing.work import Made
@@ -114,6 +114,58 @@ def test_amass_of_smplx_is_read_by_its_own_keys(tmp_path: Path) -> None:
     assert take.motion.fps == 60.0
 
 
+def test_amass_of_smplx_is_cut_to_the_body(tmp_path: Path) -> None:
+    """165 numbers: root, 21 body joints, jaw, eyes, hands. Keys that are not needed may hold what they like."""
+    motion = smpl_motion()
+    with np.load(write_amass(tmp_path / "plain.npz", motion)) as plain:
+        poses = np.concatenate([plain["poses"][:, :66], np.full((len(motion), 99), 0.5)], axis=1)
+    write_amass(
+        tmp_path / "x_stageii.npz", motion, poses=poses, mocap_framerate=None, mocap_frame_rate=np.array(59.97),
+        surface_model_type=np.array(["smplx"], object), gender=np.array("female", object), dmpls=None,
+    )  # fmt: skip
+    take = amass.read(source_of(tmp_path), "x_stageii.npz", reading())[0]
+    assert np.abs(take.motion.world()[0] - motion.world()[0]).max() < 1e-9
+    assert take.motion.fps == 59.97
+
+
+def test_amass_shapes_beside_recordings_are_left_out_and_listed(tmp_path: Path) -> None:
+    for subject in ("rub001", "rub002"):
+        for action in ("treadmill_norm", "jumping1"):
+            write_amass(tmp_path / "BMLrub" / subject / f"{action}_poses.npz", smpl_motion(200, 120.0))
+        np.savez(tmp_path / "BMLrub" / subject / "male_stagei.npz", betas=np.zeros(16), gender=np.array("male"))
+    np.savez(tmp_path / "BMLrub" / "rub001" / "body.npz", betas=np.zeros(16))
+    (tmp_path / "BMLrub" / "rub002" / "shape.npz").write_bytes(b"damaged, and of no interest")
+    card = made(tmp_path).card
+    assert card["subjects"] == ["rub001", "rub002"] and card["classes"] == {"jumping": 2, "treadmill_norm": 2}
+    assert len(card["left_out"]) == 4 and "rub001/body.npz holds a body's shape" in card["left_out"][0]
+
+
+def test_the_many_shapes_of_amass_are_counted(tmp_path: Path) -> None:
+    write_amass(tmp_path / "1" / "a_poses.npz", smpl_motion(200, 120.0))
+    for k in range(20):
+        np.savez(tmp_path / "1" / f"{k}_stagei.npz", betas=np.zeros(16))
+    assert made(tmp_path).card["left_out"][-1] == "And 8 more files like these."
+
+
+@pytest.mark.parametrize(
+    ("folder", "subject"),
+    [
+        ("ACCAD/Female1General_c3d", "Female1"), ("ACCAD/Male2Running_c3d", "Male2"), ("BMLrub/rub001", "rub001"),
+        ("DanceDB/20120731_StefanosTheodorou", "StefanosTheodorou"), ("Transitions/mazen_c3d", "mazen_c3d"),
+    ],
+)  # fmt: skip
+def test_a_person_of_amass_is_one_subject_in_every_folder(folder: str, subject: str, tmp_path: Path) -> None:
+    write_amass(tmp_path / folder / "A1 - Stand_poses.npz", smpl_motion())
+    assert amass.read(source_of(tmp_path), f"{folder}/A1 - Stand_poses.npz", reading())[0].subject == subject
+
+
+@pytest.mark.parametrize("rate", [120.00004, 100.0, 60.0, 59.97, 250.0])
+def test_amass_comes_to_30_frames_a_second_from_any_rate(rate: float, tmp_path: Path) -> None:
+    write_amass(tmp_path / "1" / "a_poses.npz", smpl_motion(200, rate), mocap_framerate=np.array(rate))
+    card = made(tmp_path).card
+    assert card["fps"] == 30.0 and card["seconds"] == pytest.approx(200 / rate, abs=0.1)
+
+
 def test_amass_takes_a_skeleton_that_lies_beside(tmp_path: Path) -> None:
     write_amass(tmp_path / "x.npz", smpl_motion())
     offsets = 1.1 * smpl.MEAN_OFFSETS_M
@@ -122,47 +174,6 @@ def test_amass_takes_a_skeleton_that_lies_beside(tmp_path: Path) -> None:
     )
     take = amass.read(source_of(tmp_path), "x.npz", reading())[0]
     assert np.allclose(take.motion.skeleton.offsets_m, offsets)
-
-
-@pytest.mark.parametrize("seed", range(3))
-def test_humanml_features_decode_to_the_positions_that_were_encoded(seed: int) -> None:
-    """The forward encoding is written by the authors' rules, apart from the decoder."""
-    motion = smpl_motion(60, seed=seed)
-    features = encode_humanml(motion)
-    wanted = motion.world()[0]
-    decoded = humanml.joint_positions(features, humanml.HUMANML)
-    distance = np.linalg.norm(wanted[:, :, None] - wanted[:, None], axis=-1)
-    assert np.abs(np.linalg.norm(decoded[:, :, None] - decoded[:, None], axis=-1) - distance).max() < 1e-9
-    path = np.linalg.norm(np.diff(wanted[:, 0], axis=0), axis=-1)
-    assert np.allclose(np.linalg.norm(np.diff(decoded[:, 0], axis=0), axis=-1), path, atol=1e-9)
-    pointing = humanml.bone_directions(features, humanml.HUMANML)
-    bones = decoded[:, 1:] - decoded[:, list(smpl.PARENTS[1:])]
-    bones /= np.linalg.norm(bones, axis=-1, keepdims=True)
-    assert np.abs(pointing[:, 1:] - bones).max() < 1e-7
-    take, off = humanml.decode(features, humanml.HUMANML, "x")
-    assert off < 1e-3
-    assert np.abs(take.world()[0] - decoded).max() < 1e-6
-
-
-def test_humanml_texts_and_splits_come_along(tmp_path: Path) -> None:
-    features = encode_humanml(smpl_motion(60))
-    texts = "a person sways#a/DET person/NOUN#0.0#0.0\nsomeone sways#x#0.0#0.0\nthe end#x#1.0#2.5\n"
-    write_humanml(tmp_path, "000001", features, texts)
-    (tmp_path / "test.txt").write_text("000001\n")
-    takes = humanml.read(source_of(tmp_path), "new_joint_vecs/000001.npy", reading())
-    assert [(take.texts, len(take.motion), take.split) for take in takes] == [
-        (("a person sways", "someone sways"), 60, "test"), (("the end",), 30, "test"),
-    ]  # fmt: skip
-
-
-def test_normalised_humanml_features_are_brought_back_by_mean_and_std(tmp_path: Path) -> None:
-    features = encode_humanml(smpl_motion())
-    mean, std = features.mean(0), features.std(0) + 0.3
-    write_humanml(tmp_path, "000001", (features - mean) / std)
-    np.save(tmp_path / "Mean.npy", mean)
-    np.save(tmp_path / "Std.npy", std)
-    take = humanml.read(source_of(tmp_path), "new_joint_vecs/000001.npy", reading())[0]
-    assert np.abs(take.motion.world()[0] - humanml.joint_positions(features, humanml.HUMANML)).max() < 1e-3
 
 
 def test_deepmimic_frames_become_even(tmp_path: Path) -> None:

@@ -93,7 +93,7 @@ WRONG: dict[str, tuple[Callable[[Path], Path], str]] = {
     "centimetres in amass": (giant, "x.npz.*no metres"),
     "nan in humanml": (lambda f: bad_humanml(f, 12, np.inf), "000007.npy, frame 12"),
     "wrong rotations": (lambda f: bad_humanml(f, 12, 3.0), "000007.npy.*normalised"),
-    "wrong width": (lambda f: write_humanml(f, "1", np.zeros((9, 251))), r"1.npy: features must be \(T, 263"),
+    "wrong width": (lambda f: write_humanml(f, "1", np.zeros((9, 250))), r"1.npy: features must be \(T, 263.* or 251"),
     "bad caption": (
         lambda f: write_humanml(f, "1", encode_humanml(smpl_motion()), "ok#x#0#0\nx#y#a#b\n"), "texts/1.txt, line 2",
     ),
