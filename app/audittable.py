@@ -20,7 +20,7 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("Gamma", "Strength of the paper's idealized correction that would change the distribution as much."),
     ("Penetration mm", "Mean depth of the body's lowest point under the floor."),
     ("Skate m/s", "Mean horizontal speed of soles near the floor."),
-    ("Jerk m/s3", "Mean norm of the third derivative of joint positions."),
+    ("Jerk m/s³", "Mean norm of the third derivative of joint positions."),
     ("Force BW", "Mean outside force on the simulated windows, in body weights."),
     ("CPU ms", "Process CPU time per window."),
     ("x real time", "Seconds of motion per CPU second."),

@@ -66,7 +66,9 @@ def import_data(
     for note in [*view.card["notes"], *(f"Left out: {bad}" for bad in view.card["left_out"])]:
         console.say(note)
     console.print_text(f"Imported {view.name!r} as {view.id}: {_content(view)}.")
-    console.print_text(f"Learn from it: loopscope loops launch --set data.kind=stored --set data.options.id={view.id}")
+    if view.usable:
+        named = f"--set data.kind=stored --set data.options.id={view.id}"
+        console.print_text(f"Learn from it: loopscope loops launch {named}")
 
 
 @data_app.command("list")
@@ -114,7 +116,7 @@ def show_data(which: Which, as_json: Json = False, server: Server = "", home: Ho
     ]  # fmt: skip
     console.print_table(("", ""), rows)
     console.print_table(
-        ("class", "clips", "seconds", "m/s", "penetration mm", "skate m/s", "jerk m/s3"), _classes(view)
+        ("class", "clips", "seconds", "m/s", "penetration mm", "skate m/s", "jerk m/s³"), _classes(view)
     )
     for note in card["notes"]:
         console.print_text(note)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from app import console
+from app.markup import size
 from app.options import Changes, Home, Json, LoopId, Server, changes_of, settings_of, target_of
 from app.targets import Target
 from core.errors import InvalidConfig, LoopscopeError
@@ -262,7 +263,7 @@ def config_with(path: Path | None, edits: "dict[str, Any]") -> "LoopConfig":
 def estimated(answer: "Estimate") -> str:
     from backend.views import in_words
 
-    return f"About {in_words(answer.seconds)} and {answer.megabytes:.0f} MB. {answer.note}"
+    return f"About {in_words(answer.seconds)} and {size(1e6 * answer.megabytes)}. {answer.note}"
 
 
 def _read_config(path: Path | None) -> Any:

@@ -81,6 +81,11 @@ def duration(seconds: float | None) -> str:
     return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
 
 
+def counted(count: int, one: str, many: str = "") -> str:
+    """``1 clip``, ``409 clips``."""
+    return f"{count:,} {one if count == 1 else many or f'{one}s'}"
+
+
 def ago(moment: datetime | None, now: datetime | None = None) -> str:
     """``just now``, ``5 min ago``, ``yesterday``..., from an aware time."""
     if moment is None:
@@ -95,13 +100,38 @@ def ago(moment: datetime | None, now: datetime | None = None) -> str:
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """Three significant digits, never an exponent for everyday sizes."""
+    """A few significant digits, never an exponent for everyday sizes."""
     if value is None or value != value:
         return "-"
     if value == 0:
         return "0"
-    if abs(value) >= 1000:
+    if abs(value) >= 10**digits - 0.5:
         return f"{value:,.0f}"
     if abs(value) < 0.001:
         return f"{value:.1e}"
     return f"{value:.{digits}g}"
+
+
+def measured(value: float | None, digits: int = 3) -> str:
+    """The same with its last zeros, which a measurement earned: ``25.0`` beside ``25.1``."""
+    text = number(value, digits)
+    if not value or "e" in text or abs(value) >= 10 ** (digits - 1) - 0.5:
+        return text
+    return f"{value:#.{digits}g}" if value == value else text
+
+
+def change(value: float) -> str:
+    """A difference with its sign; one that rounds away has none."""
+    text = measured(abs(value))
+    return text if value == 0 else f"{'+' if value > 0 else '-'}{text}"
+
+
+def size(count: float | None) -> str:
+    """Bytes to read: ``12 MB``, ``1.4 GB``."""
+    if count is None:
+        return ""
+    for unit, step in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if count >= step:
+            value = count / step
+            return f"{value:.1f} {unit}" if value < 10 and unit != "kB" else f"{value:.0f} {unit}"
+    return f"{count:.0f} B"

@@ -1,7 +1,7 @@
 """Curves by generation as Plotly figures in plain data: one small chart per metric, lines by group of loops."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isfinite, log10
 from statistics import fmean
 from typing import Any
@@ -102,6 +102,8 @@ def _chart(
     noise = doubts.bands(metric.name)
     values = [value for line in lines for value in line.extremes()] + [v for v in floor if isfinite(v)]
     logarithmic = look.log and min(values) > 0
+    if min(values) >= 0:  # of a share or a distance, the noise ends at 0 too
+        noise = [replace(band, low=max(band.low, 0.0)) for band in noise]
     edges = [end for band in noise for end in (band.low, band.high) if end > 0 or not logarithmic]
     low, high = value_range(values + edges + _theory_values(theory, values, logarithmic), logarithmic)
     last = max(int(line.series.generations[-1]) for line in lines)

@@ -1,6 +1,6 @@
 """``loopscope system``: what the System page shows, as text or JSON."""
 
-from app.pages.machine import size
+from app.markup import size
 from backend.observe.views import SystemView
 
 

@@ -11,7 +11,8 @@ VIEWER = "/viewer/main.js"
 
 
 def live(value: str = "", *, elem_id: str, **more: Any) -> gr.HTML:
-    """Markup made by ``app.markup``, changed in place. ``.click`` hears its buttons: their data set is its data."""
+    """Markup made by ``app.markup``, changed in place. ``.click`` hears its buttons: their data set is its data;
+    ``.input`` hears a form with ``data-look`` whenever it changes."""
     return gr.HTML(
         value,
         html_template='<div class="ls-live"></div>',

@@ -9,6 +9,7 @@ from pydantic import BaseModel, JsonValue, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
 from backend import parts
+from core.complaints import complaint
 from core.config import LoopConfig, Options, PartConfig
 from core.errors import InvalidConfig
 
@@ -115,10 +116,10 @@ def _read(adapter: TypeAdapter[Any], path: str, value: Any, *, typed: bool) -> A
             plain = adapter.dump_python(adapter.validate_python(one), mode="json")
         except ValidationError as error:
             first = error.errors()[0]
-            problem = problem or str(first["msg"])
+            problem = problem or complaint(first)
         else:
             return plain
-    raise InvalidConfig(f"{path}: {value!r} cannot be: {problem[:1].lower()}{problem[1:]}.", "", path)
+    raise InvalidConfig(f"{path}: {value!r} cannot be: it {problem[:1].lower()}{problem[1:]}.", "", path)
 
 
 def _adapter(field: FieldInfo) -> TypeAdapter[Any]:

@@ -18,7 +18,7 @@ from backend.apart import run_apart
 from backend.context import Backend
 from backend.diagnosis import check_space
 from backend.importing.statistics import statistics
-from backend.importing.work import CARD, CLIPS, INDEX, ImportOptions, Made, make
+from backend.importing.work import CARD, CLIPS, INDEX, UNUSABLE, ImportOptions, Made, make
 from backend.journal import bump
 from backend.library import packed
 from backend.store import to_bytes
@@ -50,6 +50,11 @@ class DatasetView(View):
     loops: int
     created_at: datetime
     deleted_at: datetime | None
+
+    @property
+    def usable(self) -> bool:
+        """Whether a loop can learn from it."""
+        return UNUSABLE not in self.card["notes"]
 
 
 class ClipView(View):

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.complaints import complaint
 from core.errors import InvalidConfig
 
 SOCKET_PATH_LIMIT = 100  # a unix socket's address holds 108 bytes on Linux, 104 on macOS
@@ -110,4 +111,4 @@ def read_settings(**changes: Any) -> Settings:
         first = error.errors()[0]
         name = f"LOOPSCOPE_{str(first['loc'][0]).upper()}" if first["loc"] else "LOOPSCOPE_*"
         got = "" if name.endswith(("_URL", "_TOKEN")) else f" (got {first['input']!r})"  # addresses hold passwords
-        raise InvalidConfig(f"{name}: {first['msg']}{got}.", "Change or unset it.", name) from None
+        raise InvalidConfig(f"{name}: {complaint(first)}{got}.", "Change or unset it.", name) from None

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.journal import sql_now
 from backend.parts import domain_part
-from backend.tables import Generation, Loop, MetricValue, Stage, driver_rows
+from backend.tables import Generation, ImportedData, Loop, MetricValue, Stage, driver_rows
 from core.blocks import BLOCK
 from core.config import LoopConfig
 from core.errors import UnknownPart
@@ -76,6 +76,7 @@ class LoopView(View):
     Attributes:
         generation: highest recorded, -1 before the first.
         latest: metrics of that generation.
+        data: what its data set is called: an imported one by its name.
         headline: the metric that its domain is told by first.
         history: that metric by generation, for a small curve: of a long loop only some generations.
         trouble: what an active loop waits for (disk, database), None where nothing is wrong.
@@ -100,6 +101,7 @@ class LoopView(View):
     finished_at: datetime | None
     updated_at: datetime
     latest: dict[str, float]
+    data: str = ""
     headline: str = ""
     history: list[float] = []
     deleted: bool
@@ -141,7 +143,7 @@ class PanelView(View):
 
 
 def loop_views(session: Session, loops: Sequence[Loop], stale_after_s: float) -> list[LoopView]:
-    """Views of loops, in five queries however many they are."""
+    """Views of loops, in six queries however many they are."""
     now = sql_now(session)
     ids = [loop.id for loop in loops]
     active = [loop.id for loop in loops if loop.state in ACTIVE]
@@ -149,13 +151,27 @@ def loop_views(session: Session, loops: Sequence[Loop], stale_after_s: float) ->
     history = _history(session, {loop.id: _headline(loop.config) for loop in loops})
     parts = _parts(session, active)
     recorded = _recorded(session, active)
+    imported = _imported(session, {_stored(loop.config) for loop in loops})
     return [
         _view(
             loop, now, stale_after_s, parts.get(loop.id, []), recorded.get(loop.id, []),
             latest.get(loop.id, {}), history.get(loop.id, []),
+            imported.get(_stored(loop.config), str(loop.config["data"]["kind"])),
         )
         for loop in loops
     ]  # fmt: skip
+
+
+def _stored(config: Mapping[str, Any]) -> str:
+    """Id of the imported data set that a loop learns from, "" for any other."""
+    data = config["data"]
+    return str(data["options"].get("id", "")) if data["kind"] == "stored" else ""
+
+
+def _imported(session: Session, ids: Collection[str]) -> dict[str, str]:
+    """Names of imported data sets, also of deleted ones."""
+    rows = session.execute(select(ImportedData.id, ImportedData.name).where(ImportedData.id.in_(set(ids) - {""})))
+    return {dataset_id: name for dataset_id, name in rows}
 
 
 def _view(
@@ -166,6 +182,7 @@ def _view(
     recorded: Sequence[datetime],
     latest: dict[str, float],
     history: list[float],
+    data: str,
 ) -> LoopView:
     config = LoopConfig.model_validate(loop.config)
     running = _running(parts)
@@ -182,7 +199,7 @@ def _view(
         fraction=fraction, eta_s=eta_s,
         error=ErrorView.model_validate(loop.error) if loop.error else None,
         created_at=loop.created_at, started_at=loop.started_at, finished_at=loop.finished_at,
-        updated_at=loop.updated_at, latest=latest, headline=_headline(loop.config),
+        updated_at=loop.updated_at, latest=latest, data=data, headline=_headline(loop.config),
         history=history,
         deleted=loop.deleted_at is not None, owner=loop.owner, priority=loop.priority,
         trouble=ErrorView.model_validate(loop.trouble) if loop.trouble and state in ACTIVE else None,

@@ -3,13 +3,15 @@ beside the part's code, in its registry, and is checked when the parts are put t
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
+from difflib import get_close_matches
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
 from pydantic_core import PydanticCustomError
 
+from core.complaints import complaint_of
 from core.errors import InvalidConfig
 from core.tripwires import ALLOWED, MOST_RULES, NotARule, parse_tripwire
 
@@ -216,14 +218,29 @@ def parse(cls: type[OptionsT], data: object, field: str = "") -> OptionsT:
         first = error.errors()[0]
         path = ".".join([*([field] if field else []), *(str(p) for p in first["loc"])])
         if first["type"] == "extra_forbidden":
-            raise InvalidConfig(
-                f"There is no option {path!r}.",
-                f"Options here: {', '.join(cls.model_fields) or 'none'}.",
-                path,
-            ) from None
-        found = "missing" if first["type"] == "missing" else repr(first["input"])[:80]
+            here = _fields_at(cls, first["loc"][:-1])
+            hint = _options_here(here, str(first["loc"][-1]))
+            raise InvalidConfig(f"There is no option {path!r}.", hint, path) from None
         hint = str(first.get("ctx", {}).get("hint", ""))
-        raise InvalidConfig(f"{path or 'config'}: {first['msg']} (got {found}).", hint, path) from None
+        told = complaint_of(first, repr(first["input"])[:80])
+        raise InvalidConfig(f"{path or 'config'}: {told}.", hint, path) from None
+
+
+def _fields_at(cls: type[BaseModel], place: Sequence[str | int]) -> Iterable[str]:
+    """Names of the options where ``place`` leads to."""
+    for key in place:
+        field = cls.model_fields.get(str(key))
+        if field is None or not (isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)):
+            return ()
+        cls = field.annotation
+    return cls.model_fields
+
+
+def _options_here(names: Iterable[str], near: str) -> str:
+    """What could have been meant: the one that begins alike (``train`` -> ``training``), else all that there are."""
+    names = list(names)
+    alike = get_close_matches(near, names, 1)
+    return f"Did you mean {alike[0]!r}?" if alike else f"Options here: {', '.join(names) or 'none'}."
 
 
 def digest(value: object) -> str:
@@ -244,7 +261,9 @@ def with_changes(config: LoopConfig, changes: Mapping[str, Any]) -> LoopConfig:
         node: Any = data
         *above, last = path.split(".")
         for key in above:
-            node = node.get(key) if isinstance(node, dict) else _element(node, key)
+            if isinstance(node, dict) and key not in node:
+                raise InvalidConfig(f"There is no option {path!r}.", _options_here(node, key), path)
+            node = node[key] if isinstance(node, dict) else _element(node, key)
             if not isinstance(node, dict | list):
                 raise InvalidConfig(f"There is no option {path!r}.", f"{key!r} holds no options.", path)
         if not isinstance(node, dict):

@@ -72,7 +72,7 @@ _ALL = (
         "Mean horizontal speed of soles near the floor; real data has some.",
     ),
     Metric(
-        "jerk", "Jerk", "m/s3", "real", "physics",
+        "jerk", "Jerk", "m/s³", "real", "physics",
         "Mean norm of the third derivative of joint positions; noise raises it, over-smoothing lowers it below real.",
     ),
 )  # fmt: skip

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from app.markup import act, ago, download, esc, link, number
+from app.markup import act, ago, counted, download, esc, link, measured
 
 if TYPE_CHECKING:
     from backend.datacards import DataView
@@ -53,11 +53,12 @@ def detail(view: "DatasetView", built_in: Mapping[str, Mapping[str, Any]]) -> st
     rows = [
         (
             "Content",
-            f"{card['clips']} clips, {_time(card['seconds'])} at {card['fps']:g} fps, {card['frames']:,} frames",
+            f"{counted(card['clips'], 'clip')}, {_time(card['seconds'])} at {card['fps']:g} fps, "
+            f"{card['frames']:,} frames",
         ),
         ("Body", f"{skeleton['joints']} joints, {skeleton['stature_m']:.2f} m tall{mirrored}"),
         ("Split", f"{card['split']} Train {_time(split['train'])}, held out {_time(split['test'])}."),
-        ("Subjects", _some(card["subjects"]) or "Not named."),
+        ("Subjects", _subjects(card["subjects"])),
         ("Classes", f"{len(card['classes'])}, {card['labels']}."),
         ("Texts", f"{card['texts']}" + (f", e.g. “{card['example_texts'][0]}”" if card["example_texts"] else "")),
         ("Licence", card["licence"]),
@@ -118,15 +119,18 @@ def clip_links(dataset_id: str, index: int) -> str:
 
 def _tile(view: "DatasetView", chosen: bool) -> str:
     card = view.card
-    used = f" Used by {view.loops} loops." if view.loops else ""
+    used = f" Used by {counted(view.loops, 'loop')}." if view.loops else ""
+    launch = link("Launch a loop on it", button=True, tab="launch", dataset=view.id)
+    too_small = '<span class="ls-soft">Too little for a loop to learn from</span>'
     return (
         f'<section class="ls-card ls-datatile" data-key="{esc(view.id)}" data-dataset="{esc(view.id)}" '
         f'data-chosen="{str(chosen).lower()}"><h3>{link(view.name, tab="data", dataset=view.id)}</h3>'
-        f"<p>{card['clips']} clips, {_time(card['seconds'])}, {len(card['classes'])} classes, "
+        f"<p>{counted(card['clips'], 'clip')}, {_time(card['seconds'])}, "
+        f"{counted(len(card['classes']), 'class', 'classes')}, "
         f"{card['skeleton']['joints']} joints</p>"
         f'<p class="ls-soft">{esc(card["format"])}, imported {esc(ago(view.created_at))}'
         f"{f' by {esc(view.owner)}' if view.owner else ''}.{used}</p>"
-        f'<div class="ls-row">{link("Launch a loop on it", button=True, tab="launch", dataset=view.id)}'
+        f'<div class="ls-row">{launch if view.usable else too_small}'
         f"{act('Delete', 'delete', kind='ls-small', dataset=view.id)}</div></section>"
     )
 
@@ -139,7 +143,7 @@ def _row(label: str, found: Mapping[str, Any], group: str = "") -> str:
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
-    return str(value) if name == "clips" else f"{value:.0f}" if name in ("seconds", "jerk_m_s3") else number(value, 2)
+    return str(value) if name == "clips" else f"{value:.0f}" if name in ("seconds", "jerk_m_s3") else measured(value, 2)
 
 
 def _mean(statistics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
@@ -154,6 +158,11 @@ def _mean(statistics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
 
 def _time(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+
+
+def _subjects(names: Sequence[str]) -> str:
+    """``17: 1, 2, 3...``: most are called by a number."""
+    return f"{len(names)}: {_some(names)}" if names else "Not named."
 
 
 def _some(names: Sequence[str], most: int = 20) -> str:

@@ -5,7 +5,7 @@ from statistics import fmean
 
 from app.doubts import NO_DOUBTS, Doubts
 from app.groups import Group
-from app.markup import colour_mark, download, esc, number
+from app.markup import change, colour_mark, download, esc, measured
 from app.plotlines import spread_words
 from app.plots import Floors
 from app.series import Curves, Series, Traces, series_of
@@ -68,7 +68,7 @@ def finals_table(
         )
     if floors:
         cells = "".join(
-            f'<td class="ls-right ls-num">{number(fmean(floors[m.name])) if floors.get(m.name) else "-"}</td>'
+            f'<td class="ls-right ls-num">{measured(fmean(floors[m.name])) if floors.get(m.name) else "-"}</td>'
             for m in shown
         )
         rows.append(
@@ -108,16 +108,15 @@ def _cell(metric: Metric, series: Series | None, control: Series | None) -> str:
     if series is None:
         return '<td class="ls-right">-</td>'
     mean, seeds = float(series.mean[-1]), int(series.count[-1])
-    text = number(mean)
+    text = measured(mean)
     if seeds > 1:
-        text += f" ± {number(float(series.std[-1]), 2)}"
+        text += f" ± {measured(float(series.std[-1]), 2)}"
     below = ""
     real = control.at(int(series.generations[-1])) if control is not None else None
     if real is not None:
         difference = mean - float(real.mean[0])
         worse = difference > 0 if metric.direction == "lower" else difference < 0
         kind = "" if metric.direction == "real" else "ls-delta-worse" if worse else "ls-delta-better"
-        sign = "+" if difference >= 0 else "-"
-        below = f'<br><small class="{kind or "ls-soft"}">{sign}{number(abs(difference))}</small>'
+        below = f'<br><small class="{kind or "ls-soft"}">{change(difference)}</small>'
     title = f' title="{seeds} seeds"' if seeds > 1 else ""
     return f'<td class="ls-right ls-num"{title}>{text}{below}</td>'

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from app.groups import Group, grid
-from app.markup import colour_mark, esc, number
+from app.markup import colour_mark, esc, measured
 from app.plots import DIRECTIONS
 from app.series import Curves, Traces, series_of
 from app.variation import Value
@@ -31,7 +31,7 @@ def finals_grid(
         if not cells:
             continue
         heads = "".join(f'<th class="ls-right">{esc(columns.said(b))}</th>' for b in columns.levels)
-        best = _best(metric, {point: mean for point, (mean, *_) in cells.items()})
+        best = _best(metric, cells)
         body = "".join(
             f'<tr data-key="{esc(rows.said(a))}"><td>{_mark(at, a)}{esc(rows.said(a))}</td>'
             + "".join(_cell(cells.get((a, b)), bold=(a, b) == best) for b in columns.levels)
@@ -54,7 +54,8 @@ def finals_grid(
         f'<div data-key="grid"><h3 class="ls-section-title">{esc(title)}</h3>'
         f'<div class="ls-finalsgrid">{"".join(tables)}</div>'
         '<p class="ls-soft" style="font-size:12.5px;margin:6px 0 14px">Mean ± standard deviation over seeds; the best '
-        "of a table is bold. Colour says the row, line style the column.</p></div>"
+        "of a table is bold where it leads the next by more than that. "
+        "Colour says the row, line style the column.</p></div>"
     )
 
 
@@ -63,17 +64,20 @@ def _mark(at: "dict[tuple[Value, Value], Group]", row: Value) -> str:
     return next((colour_mark(group.colour) for (a, _), group in at.items() if a == row), "")
 
 
-def _best(metric: Metric, means: "dict[tuple[Value, Value], float]") -> "tuple[Value, Value] | None":
-    """Where the best value is; nowhere of a metric whose best is the real data's."""
-    if metric.direction == "real":
+def _best(metric: Metric, cells: "dict[tuple[Value, Value], tuple[float, float, int]]") -> "tuple[Value, Value] | None":
+    """Where the best value is, if it leads the next by more than both vary over seeds; nowhere of a metric whose best
+    is the real data's."""
+    if metric.direction == "real" or len(cells) < 2:
         return None
-    return (min if metric.direction == "lower" else max)(means, key=lambda point: means[point])
+    best, second = sorted(cells, key=lambda point: cells[point][0], reverse=metric.direction == "higher")[:2]
+    lead = abs(cells[best][0] - cells[second][0])
+    return best if lead > max(cells[best][1], cells[second][1]) else None
 
 
 def _cell(value: tuple[float, float, int] | None, *, bold: bool) -> str:
     if value is None:
         return '<td class="ls-right">-</td>'
     mean, std, seeds = value
-    text = f"<b>{number(mean)}</b>" if bold else number(mean)
-    spread = f' <small class="ls-soft">± {number(std, 2)}</small>' if seeds > 1 else ""
+    text = f"<b>{measured(mean)}</b>" if bold else measured(mean)
+    spread = f' <small class="ls-soft">± {measured(std, 2)}</small>' if seeds > 1 else ""
     return f'<td class="ls-right ls-num" title="{seeds} seed{"s" if seeds > 1 else ""}">{text}{spread}</td>'

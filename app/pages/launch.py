@@ -119,14 +119,19 @@ def build(backend: "Backend", address: Any) -> Page:
         key, action = str(data.get("preset")), data.get("act")
         try:
             choices = choices_of(data) if key == PROTOCOL else None
-            if action == "preset-look":
-                return [_cards(backend), looked_at(backend, choices or {})]
             views = launch_preset(backend, key, choices, again=action == "preset-again")
         except LoopscopeError as error:
             return [_cards(backend), notice(str(error), kind="error")]
         return [_cards(backend), launched(views)]
 
+    def look_at_choices(event: gr.EventData) -> str:
+        try:
+            return looked_at(backend, choices_of(widgets.data_of(event)))
+        except LoopscopeError as error:
+            return notice(str(error), kind="error")
+
     cards.click(act_on_card, None, [cards, message], **quiet(trigger_mode="once"))
+    cards.input(look_at_choices, None, message, **quiet(trigger_mode="always_last"))
 
     changing = fields_of(form)
     outputs = [cards, message, status, submit, stamped, base, origin, shelf, seeds, drawn.name, *drawn.shaped]

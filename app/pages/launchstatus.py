@@ -10,7 +10,7 @@ import gradio as gr
 from app import forms, formvalues
 from app.domainwords import samples_words
 from app.groups import corrector_words
-from app.markup import duration, esc, link, notice
+from app.markup import duration, esc, link, notice, size
 from app.pages.cards import motions_query
 from app.pages.sweeprow import axes_typed, words_of
 from backend import datasets, parts, roster
@@ -102,7 +102,7 @@ def status(backend: "Backend", typed: Typed) -> list[Any]:
     same = verbs.find_same(backend, configs[0]) if count == 1 else None
     what = f"{count} loops" if count > 1 else "1 loop"
     at_once = f", {configs[0].replicates} seeds at once" if configs[0].replicates > 1 else ""
-    cost = f"about {duration(guess.seconds)}, {guess.megabytes:.0f} MB"
+    cost = f"about {duration(guess.seconds)}, {size(1e6 * guess.megabytes)}"
     words = f"{what} of {configs[0].generations} generations{at_once}{limits_words(configs[0])}: {cost}."
     more = f" {esc(guess.note)}" if guess.note else ""
     if same is not None:
@@ -117,7 +117,7 @@ def _sweep_status(backend: "Backend", wanted: Sweep) -> list[Any]:
     found = look(backend, wanted)
     if found.refused:
         return [_line(found.refused, state="invalid"), gr.update(value="Launch", interactive=False)]
-    count, cost = len(found.loops), f"about {duration(found.estimate.seconds)}, {found.estimate.megabytes:.0f} MB"
+    count, cost = len(found.loops), f"about {duration(found.estimate.seconds)}, {size(1e6 * found.estimate.megabytes)}"
     grid = words_of({symbol(axis.path): len(axis.values) for axis in wanted.axes}, len(wanted.seeds))
     generations = sorted({loop.config.generations for loop in found.loops})
     spread = f"{generations[0]}" if len(generations) == 1 else f"{generations[0]} to {generations[-1]}"
@@ -161,10 +161,12 @@ def _wrong(typed: Typed, error: InvalidConfig) -> str:
     return _line(words, state="invalid", field=field.elem_id, message=text)
 
 
-def default_name(config: LoopConfig) -> str:
-    """``augment, physics, deepmimic 256``."""
+def default_name(backend: "Backend", config: LoopConfig) -> str:
+    """``augment, physics, deepmimic 256``; imported data by their name."""
+    stored = config.data.options.get("id") if config.data.kind == "stored" else None
+    data = datasets.show(backend, str(stored)).name if stored else config.data.kind
     corrector = corrector_words(config.corrector.model_dump(mode="json"))
-    bits = [config.policy.kind, *([] if corrector == "none" else [corrector]), f"{config.data.kind} {config.n}"]
+    bits = [config.policy.kind, *([] if corrector == "none" else [corrector]), f"{data} {config.n}"]
     return ", ".join(bits)
 
 
@@ -178,7 +180,7 @@ def launch_typed(backend: "Backend", typed: Typed, title: str) -> "list[LoopView
     if wanted is not None:
         return launch_sweep(backend, wanted, (title or "").strip())
     configs = typed.configs(backend)
-    name = (title or "").strip() or default_name(configs[0])
+    name = (title or "").strip() or default_name(backend, configs[0])
     if len(configs) == 1:
         return [verbs.launch(backend, configs[0], name=name)]
     taken = {entry.group for entry in roster.entries(backend)}

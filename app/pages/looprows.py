@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.domainwords import domain_title, metric_title, seeds_words, told_options
 from app.groups import corrector_words
-from app.markup import act, ago, arm_mark, duration, esc, link, notice, number, spark_line
+from app.markup import act, ago, arm_mark, duration, esc, link, measured, notice, spark_line
 from app.pages.loopverbs import loop_verbs
 from core.blocks import BLOCK
 from core.config import LoopConfig
@@ -98,13 +98,13 @@ def _row(view: "LoopView", chosen: bool) -> str:
     reached = max(view.generation, 0) if view.generation >= 0 else "-"
     cells = (
         f"{arm_mark(view.arm)}<b>{esc(view.name)}</b>{_two_lines(', '.join(_whose(view)))}",
-        f"{esc(config['data']['kind'])}, {config['n']}{_two_lines(', '.join(_domain_words(config)))}",
+        f"{esc(view.data)}, {config['n']}{_two_lines(', '.join(_domain_words(config)))}",
         esc(_policy(config)),
         esc(corrector_words(config["corrector"])),
         f'<span class="ls-state" data-state="{view.state}" title="{esc(view.sentence)}">{STATES[view.state]}</span>'
         + bar,
         f'<span class="ls-num">{reached} / {config["generations"]}</span>',
-        f'<span class="ls-num">{number(view.latest.get(view.headline))}</span>{_two_lines(told)}',
+        f'<span class="ls-num">{measured(view.latest.get(view.headline))}</span>{_two_lines(told)}',
         spark_line(view.history, view.arm, told),
         f'<span class="ls-soft" style="white-space:nowrap">{ago(view.started_at or view.created_at)}</span>',
     )
@@ -272,10 +272,10 @@ def _generations(generations: "Sequence[GenerationView]", headline: str) -> str:
     rows = "".join(
         f'<tr data-key="g{g.index}"><td class="ls-num">{g.index}</td>'
         + "".join(f'<td class="ls-right ls-num">{g.counts.get(n, 0)}</td>' for n in shown)
-        + f'<td class="ls-right ls-num">{number(g.training.get("loss"))}</td>'
-        f'<td class="ls-right ls-num">{number(g.metrics.get(headline or "fid"))}</td>'
+        + f'<td class="ls-right ls-num">{measured(g.training.get("loss"))}</td>'
+        f'<td class="ls-right ls-num">{measured(g.metrics.get(headline or "fid"))}</td>'
         f'<td class="ls-right ls-num">{_took(sum(g.seconds.values()))}</td>'
-        + "".join(f'<td class="ls-right ls-num">{number(g.training.get(name))}</td>' for name in paces)
+        + "".join(f'<td class="ls-right ls-num">{measured(g.training.get(name))}</td>' for name in paces)
         + "</tr>"
         for g in chosen
     )

@@ -104,7 +104,7 @@ def link_to_launch() -> str:
 def matches(view: "LoopView", wanted: str) -> bool:
     """Whether every word is in the loop's name, group, state, domain, data set, policy or corrector."""
     config = view.config
-    kinds = f"{domain_title(config)} {config['domain']} {config['data']['kind']} {config['policy']['kind']}"
+    kinds = f"{domain_title(config)} {config['domain']} {view.data} {config['policy']['kind']}"
     hay = f"{view.name} {view.group} {view.state} {view.id} {kinds} {config['corrector']} {view.arm}"
     return all(word in hay.lower() for word in (wanted or "").lower().split())
 

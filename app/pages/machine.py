@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from app.markup import ago, duration, esc, link
+from app.markup import ago, duration, esc, link, size
 from backend.observe.views import BrokerView, DatabaseView, DiskView, IncidentView, MemoryView, QueueView, SystemView
 from backend.presence import ProcessView
 
@@ -257,14 +257,3 @@ def _pairs(rows: Mapping[str, str]) -> str:
 
 def _card(title: str, body: str) -> str:
     return f'<section class="ls-card"><h3>{esc(title)}</h3>{body}</section>'
-
-
-def size(count: float | None) -> str:
-    """Bytes to read: ``12 MB``, ``1.4 GB``."""
-    if count is None:
-        return ""
-    for unit, step in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if count >= step:
-            value = count / step
-            return f"{value:.1f} {unit}" if value < 10 and unit != "kB" else f"{value:.0f} {unit}"
-    return f"{count:.0f} B"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
-from app.markup import act, duration, esc, notice
+from app.markup import act, duration, esc, notice, size
 from backend import parts, presets
 from backend.presets import PROTOCOL
 from backend.protocol import Kind, ProtocolChoices, Scale
@@ -61,7 +61,7 @@ def looked_at(backend: "Backend", choices: Mapping[str, Any]) -> str:
     generations = found.preset.loops[0].config.generations
     words = (
         f"{found.preset.title}: {count} loops of {generations} generations, about {duration(seconds)} and "
-        f"{found.estimate.megabytes:,.0f} MB. {found.preset.sized} {found.estimate.note}"
+        f"{size(1e6 * found.estimate.megabytes)}. {found.preset.sized} {found.estimate.note}"
     )
     if seconds > LONG_S and choices.get("scale") != "small":
         small = presets.look(backend, PROTOCOL, {**choices, **SMALL}).estimate

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from app.markup import arm_mark, colour_mark, download, esc, number
+from app.markup import arm_mark, change, colour_mark, download, esc, measured
 from app.viewer_embed import KINDS, Kind, motion_at, motion_url, outcome_of, pane_colours, panel_url
 from backend.outcomes import help_sentence, simulation_rows
 
@@ -67,16 +67,16 @@ def _measures(outcome: Mapping[str, Any]) -> str:
     for name in names:
         title, unit = measure_title(name)
         now = after.get(name)
-        change = f"{now - before[name]:+.2g}" if isinstance(now, int | float) else "-"
+        moved = change(now - before[name]) if isinstance(now, int | float) else "-"
         rows += (
             f"<tr><td>{esc(title)}{f' ({esc(unit)})' if unit else ''}</td>"
-            f'<td class="ls-right ls-num">{number(before[name])}</td>'
-            f'<td class="ls-right ls-num">{number(now)}</td><td class="ls-right ls-num ls-soft">{change}</td></tr>'
+            f'<td class="ls-right ls-num">{measured(before[name])}</td>'
+            f'<td class="ls-right ls-num">{measured(now)}</td><td class="ls-right ls-num ls-soft">{moved}</td></tr>'
         )
     for title, unit, value in simulated:
         rows += (
             f"<tr><td>{esc(title)} ({esc(unit)})</td><td></td>"
-            f'<td class="ls-right ls-num">{number(value)}</td><td></td></tr>'
+            f'<td class="ls-right ls-num">{measured(value)}</td><td></td></tr>'
         )
     return (
         '<table aria-label="Measures of this motion"><thead><tr><th>This motion</th><th class="ls-right">raw</th>'
@@ -95,8 +95,8 @@ def _downloads(base: str, index: int) -> str:
         f'<div class="ls-row" style="margin-top:10px"><span style="width:96px">side by side</span>'
         f"{download('MP4', f'{base}/{index}/side-by-side.mp4')}"
         f"{download('PNG contact sheet', f'{base}/{index}/contact-sheet.png')}</div>"
-        '<p class="ls-soft" style="font-size:12.5px;margin-top:8px">MP4 and PNG are rendered when asked for; '
-        "that takes some seconds.</p>"
+        '<p class="ls-soft" style="font-size:12.5px;margin-top:8px">BVH and NPZ: metres, y up. '
+        "MP4 and PNG are rendered when asked for; that takes some seconds.</p>"
     )
     return rows + media
 
@@ -107,19 +107,19 @@ def across_detail(
     """The same sample of several loops in numbers; ``fids`` are the loops' at generation t, as far as measured."""
     colours = pane_colours([(view, kind) for view, kind, _ in rows])
     names: list[str] = []
-    measured: list[dict[str, Any]] = []
+    taken: list[dict[str, Any]] = []
     for _, kind, panel in rows:
         outcome = outcome_of(panel, index) if panel is not None else {}
         values = outcome.get("after" if kind == "corrected" else "before") or {}
-        measured.append({k: v for k, v in values.items() if isinstance(v, int | float)})
-        names += [name for name in measured[-1] if name not in names]
+        taken.append({k: v for k, v in values.items() if isinstance(v, int | float)})
+        names += [name for name in taken[-1] if name not in names]
     heads = ""
     for name in names:
         title, unit = measure_title(name)
         heads += f'<th class="ls-right">{esc(title)}{f" ({esc(unit)})" if unit else ""}</th>'
     body = ""
-    for (view, kind, panel), colour, values in zip(rows, colours, measured, strict=False):
-        cells = "".join(f'<td class="ls-right ls-num">{number(values.get(name))}</td>' for name in names)
+    for (view, kind, panel), colour, values in zip(rows, colours, taken, strict=False):
+        cells = "".join(f'<td class="ls-right ls-num">{measured(values.get(name))}</td>' for name in names)
         files = (
             download("BVH", motion_url(view.id, t, kind, index, "bvh"), button=False)
             + " &nbsp; "
@@ -129,7 +129,7 @@ def across_detail(
         )
         body += (
             f"<tr><td>{colour_mark(colour)}{esc(view.name)}</td><td>{esc(kind)}</td>{cells}"
-            f'<td class="ls-right ls-num">{number(fids.get(view.id))}</td><td>{files}</td></tr>'
+            f'<td class="ls-right ls-num">{measured(fids.get(view.id))}</td><td>{files}</td></tr>'
         )
     return (
         f'<div class="ls-scroll"><table aria-label="The same sample across loops"><thead><tr><th>Loop</th>'

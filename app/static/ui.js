@@ -69,12 +69,14 @@ export function live(element, props, trigger, watch) {
   box.addEventListener("click", (event) => {
     const target = event.target.closest("[data-act]");
     if (target === null || target.disabled || event.target.closest("a[href]") !== null) return;
-    trigger("click", { ...target.dataset, ...typedIn(target) });
+    const looks = target.dataset.act === target.closest("[data-form]")?.dataset.look;
+    trigger(looks ? "input" : "click", { ...target.dataset, ...typedIn(target) });
   });
   box.addEventListener("change", (event) => {
-    // A form that says so asks what is typed in it would mean, whenever that changes.
+    // A form that says so asks what is typed in it would mean, whenever that changes: by another event than a click, so
+    // that the click that follows (on "Launch", straight from a field) is not lost behind a look that is under way.
     const form = event.target.closest("[data-form][data-look]");
-    if (form !== null) trigger("click", { ...form.dataset, act: form.dataset.look, ...typedIn(form) });
+    if (form !== null) trigger("input", { ...form.dataset, act: form.dataset.look, ...typedIn(form) });
   });
   box.addEventListener("keydown", (event) => {
     const target = event.target;

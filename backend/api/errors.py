@@ -18,6 +18,7 @@ from backend.access.passwords import TooBusy
 from backend.access.sessions import WrongPassword
 from backend.blobs import StoreUnreachable
 from backend.gate import Forbidden, NotSignedIn
+from core.complaints import complaint_of
 from core.errors import Conflict, DataMissing, InvalidConfig, InvalidMotion, LoopscopeError, NotFound
 
 log = logging.getLogger(__name__)
@@ -120,8 +121,9 @@ def install_handlers(api: FastAPI) -> None:
         field = ".".join(str(part) for part in first["loc"] if part != "body")
         shown = "something secret" if SECRET.search(field) else repr(first.get("input"))
         shown = shown if len(shown) <= 80 else shown[:77] + "..."
-        found = "missing" if first["type"] == "missing" else shown
-        return answer(422, "invalid_request", f"{field or 'body'}: {first['msg']} (got {found}).", "", field)
+        if first["type"] == "json_invalid":
+            field = ""  # its place is a column, which no field has
+        return answer(422, "invalid_request", f"{field or 'body'}: {complaint_of(first, shown)}.", "", field)
 
     @api.exception_handler(HTTPException)
     def refused(_: Request, error: HTTPException) -> JSONResponse:

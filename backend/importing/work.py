@@ -159,6 +159,10 @@ def _card(
     }  # fmt: skip
 
 
+UNUSABLE = "No loop can learn from it: no class has a window in both splits. Import more or longer takes."
+"""Among the notes of a card: what is left to do with the data is to look at them."""
+
+
 def _unusable(takes: Sequence[Take]) -> list[str]:
     """What of the data no loop can learn from, in words."""
     train, test = (
@@ -171,7 +175,7 @@ def _unusable(takes: Sequence[Take]) -> list[str]:
     )
     left = {take.label for take in takes} - (train & test)
     if not train & test:
-        words.append("No loop can learn from it: no class has a window in both splits. Import more or longer takes.")
+        words.append(UNUSABLE)
     elif left:
         words.append(
             f"Classes without a window in both splits, which loops leave out: {', '.join(sorted(left)[:SHOWN])}."

@@ -107,7 +107,7 @@ def test_cells_are_one_per_column_and_say_what_cannot_be_known() -> None:
     assert [row["Gamma"] for row in rows] == ["-", "> 2.1", "0.25"]
     assert [row["From clean mm"] for row in rows] == ["-", "50 -> 5", "50 -> 5"]
     assert [row["Force BW"] for row in rows] == ["-", "-", "0.31"]
-    assert rows[1]["FID"] == "40.0 -> 7.0" and rows[1]["Jerk m/s3"] == "1,300 -> 250"
+    assert rows[1]["FID"] == "40.0 -> 7.0" and rows[1]["Jerk m/s³"] == "1,300 -> 250"
 
 
 def test_names_and_findings_are_never_markup(done: AuditView) -> None:

@@ -6,9 +6,11 @@ from typing import Any
 import gradio as gr
 
 from app.pages import data
+from app.pages.datacards import tiles
 from app.pages.page import Page
 from backend.context import Backend
 from backend.datasets import BUILT_IN
+from backend.importing.work import UNUSABLE
 from tests.backend.datafolders import imported
 
 
@@ -39,3 +41,11 @@ def test_what_was_deleted_elsewhere_gives_way_to_the_built_in_clips(backend: Bac
     updates = page.refresh("gone", "", 0, "1", "gone")
     assert at(page, updates, "data-chosen") == at(page, updates, "data-of") == BUILT_IN
     assert not page.behind("", "", 0, "", ""), "it has not been opened yet"
+
+
+def test_what_no_loop_can_learn_from_offers_no_launch(backend: Backend, tmp_path: Path) -> None:
+    people = imported(backend, tmp_path / "people")
+    assert people.usable and "Launch a loop on it" in tiles([people], "", BUILT_IN)
+    few = people.model_copy(update={"card": {**people.card, "notes": [UNUSABLE], "clips": 1}})
+    html = tiles([few], "", BUILT_IN)
+    assert "Launch a loop on it" not in html and "Too little for a loop" in html and "1 clip," in html

@@ -108,13 +108,13 @@ def test_while_it_is_drawn_the_panel_stays_and_progress_is_told(backend: Backend
 @pytest.mark.parametrize(
     ("typed", "words", "control"),
     [
-        ({"guidance": 99}, "less than or equal to 20", "inspect-draw-guidance"),
+        ({"guidance": 99}, "at most 20", "inspect-draw-guidance"),
         ({"guidance": None}, "Guidance scale is empty", "inspect-draw-guidance"),
         ({"seed": ""}, "Seed is empty", "inspect-draw-seed"),
         ({"label": "moonwalk"}, "no class", "inspect-draw-class"),
         ({"label": None}, "Nothing is asked for", "inspect-draw-class"),
         ({"label": "", "prompt": "a person walks"}, "Nothing is asked for", "inspect-draw-class"),
-        ({"count": 99}, "less than or equal to 8", "inspect-draw-count"),
+        ({"count": 99}, "at most 8", "inspect-draw-count"),
     ],
 )
 def test_what_is_wrong_is_said_beside_its_control(

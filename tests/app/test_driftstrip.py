@@ -53,6 +53,15 @@ def test_the_strips_stand_below_the_curve_on_its_abscissa(backend: Backend) -> N
     assert inner[0] * (domains[2][1] - domains[2][0]) == pytest.approx(inner[1])  # the curve keeps its size
 
 
+def test_noise_of_what_is_never_negative_ends_at_zero(backend: Backend) -> None:
+    (group,) = group_loops([record(backend, loops.launch(backend, small(), name="a"), 2)])
+    curves = measures.curves(backend, [group.loops[0].id])
+    few = Doubts({group.title: {"recall": [0.0, 0.02, 0.001]}})
+    chart = small_multiples([group], curves, {}, [METRICS["recall"]], doubts=few)["charts"][0]
+    (band,) = (s for s in chart["layout"]["shapes"] if s["name"] == "noise of generation 0" and s["type"] == "rect")
+    assert band["y0"] == 0 and band["y1"] > 0.02
+
+
 def test_noise_that_lines_share_is_drawn_once(backend: Backend) -> None:
     views = [judged(backend, loops.launch(backend, small(n=n), name=str(n)), artefacts=True, last=1) for n in (64, 72)]
     chart, doubts = drawn(backend, group_loops(views))

@@ -3,8 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from app.pages import machine
 from backend import loops
 from backend.context import Backend
@@ -88,19 +86,3 @@ def test_a_bar_is_in_proportion_and_told_in_words() -> None:
     html = machine.stacked([("used", 1.0, "#000"), ("none", 0.0, "#111"), ("free", 3.0, "")], "1 of 4 used")
     assert 'aria-label="1 of 4 used"' in html
     assert "flex-grow:0.2500" in html and "flex-grow:0.7500" in html and "#111" not in html
-
-
-@pytest.mark.parametrize(
-    "count, words",
-    [
-        (None, ""),
-        (0, "0 B"),
-        (999, "999 B"),
-        (12_345, "12 kB"),
-        (1_440_000, "1.4 MB"),
-        (81e9, "81 GB"),
-        (2e12, "2.0 TB"),
-    ],
-)
-def test_sizes_to_read(count: float | None, words: str) -> None:
-    assert machine.size(count) == words

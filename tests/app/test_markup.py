@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from app.markup import act, ago, duration, esc, link, notice, number, spark_line
+from app.markup import act, ago, change, duration, esc, link, measured, notice, number, size, spark_line
 
 EVIL = "\"><img src=x onerror=alert(1)> ${alert(2)} {{x}} '"
 
@@ -43,6 +43,37 @@ def test_moments_are_told_from_now() -> None:
 )
 def test_numbers(value: float | None, text: str) -> None:
     assert number(value) == text
+
+
+@pytest.mark.parametrize(
+    "value, digits, text",
+    [(25.0, 3, "25.0"), (7.1, 3, "7.10"), (0.16, 3, "0.160"), (772.4, 3, "772"), (999.7, 3, "1,000"), (124.0, 2, "124"),
+     (99.7, 3, "99.7"), (1.0, 2, "1.0"), (0, 3, "0"), (None, 3, "-")],
+)  # fmt: skip
+def test_measurements_keep_their_digits_and_have_no_exponent(value: float | None, digits: int, text: str) -> None:
+    assert measured(value, digits) == text
+
+
+@pytest.mark.parametrize("value, text", [(-1438.8, "-1,439"), (0.97, "+0.970"), (0.0, "0"), (-12.0, "-12.0")])
+def test_changes_have_a_sign(value: float, text: str) -> None:
+    assert change(value) == text
+
+
+@pytest.mark.parametrize(
+    "count, words",
+    [
+        (None, ""),
+        (0, "0 B"),
+        (999, "999 B"),
+        (12_345, "12 kB"),
+        (1_440_000, "1.4 MB"),
+        (12.195e9, "12 GB"),
+        (81e9, "81 GB"),
+        (2e12, "2.0 TB"),
+    ],
+)
+def test_sizes_to_read(count: float | None, words: str) -> None:
+    assert size(count) == words
 
 
 def test_a_spark_line_has_a_point_per_value() -> None:

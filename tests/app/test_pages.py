@@ -1,6 +1,7 @@
 """What the pages say: states in words, errors with a way out, and names that stay text."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from app.groups import group_loops
 from app.pages import data, launchstatus
 from app.pages.cards import motions_query, preset_cards
 from app.pages.finals import finals_table, legend
+from app.pages.launchstatus import default_name
 from app.pages.looprows import loop_detail, loop_table
 from app.pages.loops import _act as act_on
 from app.pages.loops import matches
@@ -24,6 +26,7 @@ from model.domains import DOMAINS
 from model.metrics import METRICS
 from tests.app.seeding import FLOOR, failed, outcome, record, running, small
 from tests.app.seedloops import gaussian, keep_seeds
+from tests.backend.datafolders import imported, learning_from
 
 EVIL = '<img src=x onerror="alert(1)">${alert(2)}{{x}}'
 
@@ -62,6 +65,16 @@ def test_the_table_says_state_progress_and_numbers(backend: Backend) -> None:
     html = loop_table([view], "")
     assert "Running" in html and "3 / 10" in html and "progressbar" in html and "polyline" in html
     assert f"{view.latest['fid']:.3g}" in html
+
+
+def test_imported_data_are_told_by_their_name(backend: Backend, tmp_path: Path) -> None:
+    people = imported(backend, tmp_path / "people", name="dancers")
+    config = learning_from(people.id)
+    view = loops.launch(backend, config, name="mine")
+    assert view.data == "dancers" and "dancers, 32" in loop_table([view], "")
+    assert matches(view, "dancers") and not matches(view, "deepmimic")
+    assert default_name(backend, config).endswith("dancers 32")
+    assert loops.launch(backend, small(), name="other").data == small().data.kind
 
 
 def test_a_group_stands_under_its_name_with_a_way_to_compare(backend: Backend) -> None:
@@ -329,5 +342,5 @@ def test_a_simulated_sample_shows_what_help_it_took(backend: Backend) -> None:
         "Frames at the limit of help (%)",
     ):
         assert row in html
-    assert ">0.31<" in html and ">17.2<" in html and ">3<" in html
+    assert ">0.310<" in html and ">17.2<" in html and ">3.00<" in html
     assert "Tracking error" not in html

@@ -112,6 +112,16 @@ def test_unknown_routes_and_methods_answer_in_the_same_shape(http: TestClient) -
         assert answer.json()["error"]["message"]
 
 
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [("no json", "body: is no JSON ("), ("{}", "config: must be given."), ('{"config": 5}', "(got 5)")],
+)
+def test_a_body_that_cannot_be_read_says_why(http: TestClient, body: str, words: str) -> None:
+    answer = http.post("/loops", content=body, headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert words in answer.json()["error"]["message"]
+
+
 def test_an_unexpected_error_shows_no_traceback(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     backend = open_silent(tmp_path)
     api = create_api(backend)

@@ -119,9 +119,9 @@ def test_a_sentence_is_drawn_where_the_model_is_told_text(here: tuple[Backend, T
         (3, {"label": "", "prompt": "   "}, "1 to 200 characters", "prompt"),
         (3, {"label": "", "prompt": "x" * 201}, "1 to 200 characters", "prompt"),
         (2, {"generation": 7}, "Generation 7 of 'Tiny' is not trained yet.*generations 0 to 1", "generation"),
-        (2, {"count": 9}, "less than or equal to 8", "count"),
-        (2, {"guidance_scale": 21}, "less than or equal to 20", "guidance_scale"),
-        (2, {"seed": -1}, "greater than or equal to 0", "seed"),
+        (2, {"count": 9}, "at most 8", "count"),
+        (2, {"guidance_scale": 21}, "at most 20", "guidance_scale"),
+        (2, {"seed": -1}, "at least 0", "seed"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(

@@ -38,7 +38,7 @@ def test_check_fills_in_defaults_and_is_idempotent() -> None:
         ({"corrector": PartConfig(kind="magic")}, "corrector.kind", "clip"),
         ({"data": PartConfig(kind="magic")}, "data.kind", "numbers"),
         ({"model": PartConfig(kind="magic")}, "model.kind", "toy"),
-        ({"corrector": PartConfig(kind="clip", options={"limit": -1})}, "corrector.options.limit", "greater"),
+        ({"corrector": PartConfig(kind="clip", options={"limit": -1})}, "corrector.options.limit", "more than 0"),
         ({"corrector": PartConfig(kind="clip", options={"speed": 1})}, "corrector.options.speed", "limit"),
         ({"policy": PartConfig(kind="augment", options={"lam": "much"})}, "policy.options.lam", "much"),
         ({"policy": PartConfig(kind="augment", options={"lam": 0.0})}, "policy.options", "lambda"),

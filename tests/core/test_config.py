@@ -34,6 +34,41 @@ def test_errors_name_field_and_value(data: dict[str, object], field: str) -> Non
     assert field in caught.value.message
 
 
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        ({"n": 2}, "n: must be at least 8 (got 2)."),
+        ({"generations": "many"}, "generations: must be a whole number (got 'many')."),
+        ({"generations": 2.5}, "generations: must be a whole number (got 2.5)."),
+        ({"data": "cmu"}, "data: must be an object, {\"name\": value, ...} (got 'cmu')."),
+        ({"policy": {}}, "policy.kind: must be given."),
+        ({"training": {"ema_decay": float("nan")}}, "training.ema_decay: must be a number (got nan)."),
+        (
+            {"correction": {"where": "everywhere"}},
+            "correction.where: must be 'loop', 'output' or 'both' (got 'everywhere').",
+        ),
+    ],
+)
+def test_errors_are_said_in_plain_words(data: dict[str, object], words: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        parse(LoopConfig, data)
+    assert caught.value.message == words
+
+
+@pytest.mark.parametrize(
+    ("path", "hint"),
+    [
+        ("train.steps", "Did you mean 'training'?"),
+        ("training.step", "Did you mean 'steps'?"),
+        ("correction.zzz", "Options here: where, rejected, attempts."),
+    ],
+)
+def test_a_wrong_path_is_told_what_is_there(path: str, hint: str) -> None:
+    with pytest.raises(InvalidConfig) as caught:
+        with_changes(LoopConfig(), {path: 1})
+    assert caught.value.hint == hint
+
+
 def test_clone_with_edits() -> None:
     clone = with_changes(LoopConfig(), {"sampling.guidance_synthesis": 1.0, "corrector": {"kind": "physics"}})
     assert clone.sampling.guidance_synthesis == 1.0

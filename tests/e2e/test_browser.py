@@ -141,7 +141,7 @@ def test_new_samples_are_drawn_shown_linked_and_left(stack: Stack, watched: Watc
     expect(page.locator("#inspect-draw-prompt")).to_be_hidden()
     page.locator("#inspect-draw-guidance input").fill("99")
     page.locator("#inspect-draw-run").click()
-    expect(page.locator("#inspect-draw-status")).to_contain_text("less than or equal to 20", timeout=15_000)
+    expect(page.locator("#inspect-draw-status")).to_contain_text("at most 20", timeout=15_000)
     page.locator("#inspect-draw-guidance input").fill("1.5")
     page.locator("#inspect-draw-seed input").fill("7")
     page.locator("#inspect-draw-run").click()

@@ -160,7 +160,7 @@ def config(**changes: Any) -> LoopConfig:
         ({"replicates": 2}, "replicates", "got 2 at once"),
         ({"n": 1001}, "n", "1001 real images were asked for.* has 1000"),
         ({"policy": {"kind": "fresh-real"}, "n": 100}, "generations", "has 1000 to train on"),
-        ({"model.options": {"latent": 0}, "model.kind": "digits-vae"}, "model.options.latent", "greater than"),
+        ({"model.options": {"latent": 0}, "model.kind": "digits-vae"}, "model.options.latent", "at least 1"),
     ],
 )
 def test_what_cannot_run_is_refused_in_words(changes: dict[str, Any], field: str, words: str) -> None:

@@ -180,8 +180,8 @@ def test_the_judge_sees_nonsense_and_monotony_at_either_end() -> None:
         ({"n": 100_000}, "n", "100000 blocks of real text are asked for"),
         ({"model.options": {"prompt": 17}}, "model.options.prompt", "longer than a block of 16"),
         ({"model.options": {"width": 30, "heads": 4}}, "model.options.heads", "4 heads do not divide"),
-        ({"model.options": {"temperature": 0}}, "model.options.temperature", "greater than 0"),
-        ({"data.options": {"vocabulary": 3}}, "data.options.vocabulary", "greater than or equal to 64"),
+        ({"model.options": {"temperature": 0}}, "model.options.temperature", "more than 0"),
+        ({"data.options": {"vocabulary": 3}}, "data.options.vocabulary", "at least 64"),
         ({"corrector": {"kind": "physics"}}, "corrector.kind", "no corrector named 'physics'"),
     ],
 )
