@@ -57,6 +57,12 @@ def test_drift_of_neither_kind_is_called_so() -> None:
     assert verdict(14.0, 12.6).verdict == "unclear"
 
 
+def test_correction_is_not_the_cure_where_most_of_the_drift_is_in_which_motions_are_made() -> None:
+    found = verdict(35.5, 24.9)
+    assert found.verdict == "unclear" and "32 % of the drift" in found.sentence
+    assert "from 35.5 to 24.9" in found.sentence and "the first part only" in found.sentence
+
+
 def test_generation_zero_is_the_yardstick() -> None:
     now = {name: values[0] for name, values in NOISE.items()}
     found = drift_of(0, now, NOISE, GUIDED)
