@@ -68,7 +68,7 @@ def test_a_refresh_sets_what_opening_sets(backend: Backend, name: str) -> None:
         "inspect-mode": "one", "inspect-loop": "", "inspect-loops": [], "inspect-sample": 0, "inspect-generation": 0,
         "inspect-start": "", "inspect-draw": "", "inspect-key": "",
         "launch-origin": "", "launch-stamp": "", "field-domain": "motion", "field-data-stored-id": None,
-        "audit-chosen": "",
+        "audit-chosen": "", "audit-data": "",
         "data-chosen": "", "data-class": "", "data-clip": 0, "data-filled": "1", "data-of": "",
     }  # fmt: skip
     updates = found.refresh(*(values[c.elem_id] for c in found.inputs))
