@@ -43,6 +43,7 @@ LOOPS_OWN = ("Loop's, or DeepMimic", OWN)
 def build(backend: "Backend", address: Any) -> Page:
     catalogue = parts.catalogue("motion")  # its inputs and its measures are those of motion
     chosen = gr.Textbox("", visible="hidden", elem_id="audit-chosen")
+    of = gr.Textbox("", visible="hidden", elem_id="audit-of")  # the audit that the result is of
     widgets.live(INTRO, elem_id="audit-intro")
     with gr.Column(elem_classes=["ls-form"], elem_id="audit-form"):
         with gr.Row():
@@ -83,19 +84,19 @@ def build(backend: "Backend", address: Any) -> Page:
     numbers = widgets.live(elem_id="audit-table")
     others = widgets.live(elem_id="audit-earlier")
     controls: list[Any] = [corrector, corrector_options, data, data_options, n, real, loop, generations]
-    shown = [head, plot, numbers, others]
+    shown = [of, head, plot, numbers, others]
 
     def show(audit_id: str) -> list[Any]:
-        """What is known of the chosen audit, and the list of all."""
+        """The chosen audit, what is known of it, and the list of all."""
         known = audits.list_audits(backend)
         listed = earlier(known, audit_id)
         view = _view(backend, audit_id) if audit_id else None
         if view is None:
             lost = notice(f"There is no audit {audit_id!r}.", kind="error") if audit_id else "" if known else EMPTY
-            return [lost, {"charts": [], "empty": ""}, "", listed]
+            return [audit_id, lost, {"charts": [], "empty": ""}, "", listed]
         if view.result is None:
-            return [result(view), {"charts": [], "empty": ""}, "", listed]
-        return [result(view), chart(view.result), table(view.result), listed]
+            return [audit_id, result(view), {"charts": [], "empty": ""}, "", listed]
+        return [audit_id, result(view), chart(view.result), table(view.result), listed]
 
     def check(*values: Any) -> list[Any]:
         try:
@@ -153,7 +154,7 @@ def build(backend: "Backend", address: Any) -> Page:
         first = [offers.get(c, value) for c, value in zip(controls, values, strict=True)]
         return [audit_id, *first, line, button, "", *show(audit_id)]
 
-    def refresh(audit_id: str, named: str) -> list[Any]:
+    def refresh(audit_id: str, named: str, _: str) -> list[Any]:
         offers = {loop: gr.update(choices=_loops(backend)), data: _data(backend, str(named or OWN))}
         kept = [offers.get(c, gr.skip()) for c in controls]
         return [gr.skip(), *kept, gr.skip(), gr.skip(), gr.skip(), *show(audit_id)]
@@ -161,7 +162,12 @@ def build(backend: "Backend", address: Any) -> Page:
     def query(audit_id: str, *_: str) -> Query:
         return {"audit": audit_id} if audit_id else {}
 
-    return Page("audit", [chosen, data], [chosen, *controls, status, run, message, *shown], open_, refresh, query)
+    def behind(audit_id: str, named: str, shown_of: str) -> bool:
+        del named
+        return shown_of != audit_id
+
+    outputs = [chosen, *controls, status, run, message, *shown]
+    return Page("audit", [chosen, data, of], outputs, open_, refresh, query, behind=behind)
 
 
 def _view(backend: "Backend", audit_id: str) -> "AuditView | None":
@@ -179,7 +185,7 @@ def _loops(backend: "Backend") -> list[tuple[str, str]]:
 def _data(backend: "Backend", value: str, *, set_it: bool = False) -> dict[str, Any]:
     """The data sets to choose from, imported ones by name; ``value`` among them even where it is gone."""
     known = parts_offered(backend, parts.catalogue("motion")["data"], value)
-    more = {"value": value} if set_it else {}
+    more: dict[str, Any] = {"value": value} if set_it else {}
     update: dict[str, Any] = gr.update(choices=[LOOPS_OWN, *known], **more)
     return update
 

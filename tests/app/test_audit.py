@@ -156,9 +156,19 @@ def test_an_audit_has_an_address(page: Page, done: AuditView) -> None:
     assert values["audit-corrector-options"] == "", "defaults need not be read"
     assert "Done in" in values["audit-result"] and "Leaves real motion alone" in values["audit-result"]
     assert len(values["audit-plot"]["charts"]) == 1 and "Too low 0.05 m" in values["audit-table"]
-    assert shown(page, page.refresh(done.id, OWN))["audit-table"] == values["audit-table"]
+    assert shown(page, page.refresh(done.id, OWN, done.id))["audit-table"] == values["audit-table"]
     assert shown(page, page.open({}))["audit-chosen"] == done.id, "the newest is shown first"
     assert "no audit" in shown(page, page.open({"audit": "nowhere"}))["audit-result"]
+
+
+def test_an_answer_from_before_a_choice_is_put_right(backend: Backend, page: Page, done: AuditView) -> None:
+    other = audits.start(backend, KINEMATIC.model_copy(update={"n": 40}))
+    late = shown(page, page.refresh(other.id, OWN, other.id))  # a poll that is answered after `done` was chosen
+    assert page.behind(done.id, OWN, late["audit-of"]), "the next poll shows what was chosen"
+    again = shown(page, page.refresh(done.id, OWN, late["audit-of"]))
+    assert "Done in" in again["audit-result"] and not page.behind(done.id, OWN, again["audit-of"])
+    gone = shown(page, page.refresh("nowhere", OWN, ""))
+    assert not page.behind("nowhere", OWN, gone["audit-of"]), "nor is it asked for again and again"
 
 
 def test_a_loop_leads_here_with_its_last_generation(backend: Backend, page: Page) -> None:
@@ -173,14 +183,14 @@ def test_running_and_failed_audits_say_so(backend: Backend, page: Page) -> None:
     lease = jobwork.claim(backend, AUDIT, view.id, "here")
     assert lease is not None
     jobwork.heartbeat(backend, lease, 0.4, "Jitter 0.1 rad (3 of 13)")
-    running = shown(page, page.refresh(view.id, OWN))
+    running = shown(page, page.refresh(view.id, OWN, view.id))
     assert "Jitter 0.1 rad (3 of 13)" in running["audit-result"] and "progressbar" in running["audit-result"]
     assert "audit-cancel" in running["audit-result"] and running["audit-plot"]["charts"] == []
     for _ in range(3):
         jobwork.fail(backend, lease, ValueError(EVIL), f"Traceback {EVIL}")
         again = jobwork.claim(backend, AUDIT, view.id, "here")
         lease = again or lease
-    failed = shown(page, page.refresh(view.id, OWN))["audit-result"]
+    failed = shown(page, page.refresh(view.id, OWN, view.id))["audit-result"]
     assert "Failed" in failed and "Run again" in failed and "<img" not in failed
     assert failed.index("<details>") < failed.index("Traceback")
 
@@ -226,11 +236,11 @@ def test_imported_data_sets_are_offered_by_name_and_what_is_gone_is_seen(
     assert (values["audit-data"], values["audit-data-options"]) == (f"stored:{people.id}", '{"frames": 20}')
     typed = audit_page._typed(audit_page._values(view.config))
     assert audits.check(backend, typed) == view.config, "what the controls hold is what was asked for"
-    update = of(page, page.refresh(view.id, f"stored:{people.id}"), "audit-data")
+    update = of(page, page.refresh(view.id, f"stored:{people.id}", view.id), "audit-data")
     assert ("people (10 clips, 2 classes)", f"stored:{people.id}") in update["choices"] and "value" not in update
     datasets.delete(backend, people.id)
     pulse_of(backend)._beaten_at = float("-inf")  # the next beat
-    update = of(page, page.refresh(view.id, f"stored:{people.id}"), "audit-data")
+    update = of(page, page.refresh(view.id, f"stored:{people.id}", view.id), "audit-data")
     assert update["choices"][-1] == ("people (deleted)", f"stored:{people.id}")
 
 

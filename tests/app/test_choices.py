@@ -147,7 +147,7 @@ DATA = parts.catalogue("motion")["data"]
 
 
 def test_one_list_names_imported_data_sets_beside_the_built_in_ones(backend: Backend, people: DatasetView) -> None:
-    offers = dict(map(reversed, choices.parts_offered(backend, DATA)))
+    offers = {value: title for title, value in choices.parts_offered(backend, DATA)}
     assert offers["deepmimic"] == DATA["deepmimic"].title and "stored" not in offers
     assert offers[f"stored:{people.id}"] == "people (10 clips, 2 classes)"
     for value in (f"stored:{people.id}", "npz"):
@@ -157,6 +157,6 @@ def test_one_list_names_imported_data_sets_beside_the_built_in_ones(backend: Bac
 
 
 def test_a_list_without_imported_ones_still_says_that_there_could_be(backend: Backend) -> None:
-    offers = dict(map(reversed, choices.parts_offered(backend, DATA)))
+    offers = {value: title for title, value in choices.parts_offered(backend, DATA)}
     assert offers["stored:"] == DATA["stored"].title
     assert choices.part_of(DATA, "<b>:x") == {"kind": "<b>", "options": {}}

@@ -205,7 +205,7 @@ def test_the_chosen_card_and_run_give_their_address_back(backend: Backend) -> No
     run = finished(backend).run
     page = page_of(backend)
     for asked in ({"card": "small", "run": run}, {"card": "other"}, {}):
-        chosen, told, _ = page.open(asked)
+        chosen, told, *_ = page.open(asked)
         assert page.query(chosen, told) == asked
 
 
@@ -213,13 +213,22 @@ def test_nonsense_in_the_hidden_boxes_is_nothing(backend: Backend) -> None:
     page = page_of(backend)
     for nonsense in ("", "x", "[1]", '{"wrong": 1}', "null"):
         assert lab.said_of(nonsense) == Said()
-        assert len(page.refresh("gone", nonsense)) == len(page.outputs)
+        assert len(page.refresh("gone", nonsense, "")) == len(page.outputs)
 
 
 def test_what_was_said_survives_a_refresh(backend: Backend) -> None:
     said = Said("small", "error", "Too few.", "n")
-    html = page_of(backend).refresh("small", json.dumps(vars(said)))[2]
+    html = page_of(backend).refresh("small", json.dumps(vars(said)), "")[3]
     assert "Too few." in html
+
+
+def test_an_answer_from_before_a_choice_is_put_right(backend: Backend) -> None:
+    page = page_of(backend)
+    said = json.dumps(vars(Said("small", "info", "Asked its loops to stop.")))
+    late = page.refresh("", "", "")[2]  # a poll that is answered after the button was
+    assert page.behind("", said, late), "the next poll says it again"
+    _, _, of, html = page.refresh("", said, late)
+    assert "Asked its loops to stop." in html and not page.behind("", said, of)
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------
