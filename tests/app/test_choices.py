@@ -107,6 +107,7 @@ def test_a_deleted_one_is_seen_and_refused_in_words(backend: Backend, people: Da
     found = page(backend)
     source = loops.launch(backend, learning_from(people.id), name="source")
     datasets.delete(backend, people.id)
+    pulse_of(backend)._beaten_at = float("-inf")  # the next beat
     for asked in ({"dataset": people.id}, {"clone": source.id}):
         updates = found.open(asked)
         update = update_of(found, updates, PICKER)
