@@ -183,7 +183,8 @@ def check_not_deleted(backend: Backend, configs: Iterable[LoopConfig]) -> None:
     if gone is not None:
         raise InvalidConfig(
             f"The data set {gone.name!r} was deleted.",
-            f"Bring it back (loopscope data restore {gone.id}), or choose another.", "data.options.id",
+            f"Bring it back (on the Data page, or: loopscope data restore {gone.id}), or choose another.",
+            "data.options.id",
         )  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import delete as delete_rows
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from backend import loops
+from backend import loops, quotas
 from backend.context import Backend
 from backend.jobs import State, progress_of
 from backend.journal import bump, get_loop, lock_loop, sql_now
@@ -147,6 +147,7 @@ def start(backend: Backend, request: DrawRequest, *, send: bool = True) -> DrawV
 
     Raises:
         InvalidConfig, NotFound: as :func:`check`; InvalidConfig for a generation without a checkpoint, too.
+        OverQuota: when too many of this person's wait or are at work.
         Conflict: when the loop is deleted.
     """
     actor = backend.gate.require("runner")
@@ -160,6 +161,7 @@ def start(backend: Backend, request: DrawRequest, *, send: bool = True) -> DrawV
         job = session.get(DrawJob, draw_id)
         new = job is None or not _serves(session, job)
         if new:
+            quotas.check_draws(backend, session, actor)
             now = sql_now(session)
             session.merge(DrawJob(
                 id=draw_id, loop_id=loop.id, generation=request.generation, config=request.model_dump(mode="json"),

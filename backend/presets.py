@@ -194,12 +194,14 @@ def look(backend: "Backend", key: str, choices: Mapping[str, Any] | None = None)
     """What launching it would do.
 
     Raises:
-        NotFound, InvalidConfig, DataMissing: as :func:`chosen`.
+        NotFound, InvalidConfig, DataMissing: as :func:`chosen`; InvalidConfig for a deleted data set, too.
     """
+    from backend.datasets import check_not_deleted
+
     wanted = chosen(backend, key, choices)
-    return PresetEstimate(
-        preset=view_of(key, wanted), estimate=estimate(backend, [config for _, config in wanted.loops])
-    )
+    configs = [config for _, config in wanted.loops]
+    check_not_deleted(backend, configs)
+    return PresetEstimate(preset=view_of(key, wanted), estimate=estimate(backend, configs))
 
 
 def launch_preset(

@@ -1,4 +1,4 @@
-"""What one person may ask of the machine: loops at once, samples, disk. Checked before anything is written."""
+"""What one person may ask of the machine: loops and draws at once, samples, disk. Checked before it is written."""
 
 import shutil
 from collections.abc import Sequence
@@ -57,21 +57,38 @@ def check_room(backend: Backend, more: int) -> None:
         _check_active(session, actor, more, backend.settings.max_active_loops)
 
 
+def check_draws(backend: Backend, session: Session, actor: Actor) -> None:
+    """Refuse one more draw that would be too many of one person's at once; inside its transaction.
+
+    Raises:
+        OverQuota: with both numbers.
+    """
+    from backend.jobs import PENDING
+    from backend.tables import DrawJob
+
+    mine = (DrawJob.owner == actor.name, DrawJob.state.in_(PENDING))
+    active = session.scalar(select(func.count()).select_from(DrawJob).where(*mine)) or 0
+    limit = backend.settings.max_active_draws
+    hint = "Wait for some to be done, delete some, or raise LOOPSCOPE_MAX_ACTIVE_DRAWS."
+    _check_at_once("draw", actor, active, 1, limit, hint)
+
+
 def _check_active(session: Session, actor: Actor, more: int, limit: int) -> None:
     from backend.tables import Loop
     from backend.views import ACTIVE
 
-    active = session.scalar(
-        select(func.count())
-        .select_from(Loop)
-        .where(Loop.owner == actor.name, Loop.state.in_(ACTIVE), Loop.deleted_at.is_(None))
-    )
-    if (active or 0) + more > limit:
-        whose = f"{actor.name} has" if actor.name else "There are"
-        raise OverQuota(
-            f"{whose} {active} loops queued or running; {more} more would be above the {limit} that are allowed.",
-            "Wait for some to end, cancel some, or raise LOOPSCOPE_MAX_ACTIVE_LOOPS.",
-        )
+    mine = (Loop.owner == actor.name, Loop.state.in_(ACTIVE), Loop.deleted_at.is_(None))
+    active = session.scalar(select(func.count()).select_from(Loop).where(*mine)) or 0
+    hint = "Wait for some to end, cancel some, or raise LOOPSCOPE_MAX_ACTIVE_LOOPS."
+    _check_at_once("loop", actor, active, more, limit, hint)
+
+
+def _check_at_once(what: str, actor: Actor, active: int, more: int, limit: int, hint: str) -> None:
+    if active + more > limit:
+        whose = f"{actor.name} has" if actor.name else "There is" if active == 1 else "There are"
+        counted = f"{active} {what}" if active == 1 else f"{active} {what}s"
+        words = f"{whose} {counted} queued or running; {more} more would be above the {limit} that are allowed."
+        raise OverQuota(words, hint)
 
 
 def free_megabytes(settings: Settings) -> float | None:

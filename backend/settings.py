@@ -47,6 +47,9 @@ class Settings(BaseSettings):
         description="A stage that says nothing of progress for so long counts as hung; its worker is ended.",
     )
     max_active_loops: int = Field(1000, ge=1, description="Loops of one user that may be queued or running at once.")
+    max_active_draws: int = Field(
+        100, ge=1, description="Draws of new samples of one user that may be queued or running at once."
+    )
     max_samples: int = Field(100_000, ge=16, description="Most samples of a loop: real, measured, or synthetic.")
     max_frames: int = Field(20_000, ge=16, description="Most frames of an uploaded motion.")
     min_free_mb: float = Field(300.0, ge=0, description="Disk space that launching and working leave free.")

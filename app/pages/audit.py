@@ -9,6 +9,7 @@ import gradio as gr
 
 from app import widgets
 from app.auditfigure import chart
+from app.choices import part_of, parts_offered, value_of
 from app.markup import duration, notice, status_line
 from app.pages.auditresult import earlier, result, table
 from app.pages.page import Page, Query, quiet, whole
@@ -36,11 +37,13 @@ FIELDS = {  # beginning of an error's field -> the control that it is about
 }  # fmt: skip
 OWN = ""
 """Choice of no data set, or of no loop."""
+LOOPS_OWN = ("Loop's, or DeepMimic", OWN)
 
 
 def build(backend: "Backend", address: Any) -> Page:
     catalogue = parts.catalogue("motion")  # its inputs and its measures are those of motion
     chosen = gr.Textbox("", visible="hidden", elem_id="audit-chosen")
+    of = gr.Textbox("", visible="hidden", elem_id="audit-of")  # the audit that the result is of
     widgets.live(INTRO, elem_id="audit-intro")
     with gr.Column(elem_classes=["ls-form"], elem_id="audit-form"):
         with gr.Row():
@@ -53,8 +56,8 @@ def build(backend: "Backend", address: Any) -> Page:
                 elem_id="audit-corrector-options",
             )  # fmt: skip
             data = gr.Dropdown(
-                choices=[("Loop's, or DeepMimic", OWN), *((p.title, k) for k, p in catalogue["data"].items())],
-                value=OWN, label="Data set", elem_id="audit-data", filterable=False, interactive=True,
+                choices=[LOOPS_OWN], value=OWN, label="Data set", elem_id="audit-data", filterable=False,
+                interactive=True,
             )  # fmt: skip
             data_options = gr.Textbox(
                 "", label="Its options", info='JSON, e.g. {"path": "/data/cmu"}; empty = default.', max_lines=1,
@@ -81,19 +84,19 @@ def build(backend: "Backend", address: Any) -> Page:
     numbers = widgets.live(elem_id="audit-table")
     others = widgets.live(elem_id="audit-earlier")
     controls: list[Any] = [corrector, corrector_options, data, data_options, n, real, loop, generations]
-    shown = [head, plot, numbers, others]
+    shown = [of, head, plot, numbers, others]
 
     def show(audit_id: str) -> list[Any]:
-        """What is known of the chosen audit, and the list of all."""
+        """The chosen audit, what is known of it, and the list of all."""
         known = audits.list_audits(backend)
         listed = earlier(known, audit_id)
         view = _view(backend, audit_id) if audit_id else None
         if view is None:
             lost = notice(f"There is no audit {audit_id!r}.", kind="error") if audit_id else "" if known else EMPTY
-            return [lost, {"charts": [], "empty": ""}, "", listed]
+            return [audit_id, lost, {"charts": [], "empty": ""}, "", listed]
         if view.result is None:
-            return [result(view), {"charts": [], "empty": ""}, "", listed]
-        return [result(view), chart(view.result), table(view.result), listed]
+            return [audit_id, result(view), {"charts": [], "empty": ""}, "", listed]
+        return [audit_id, result(view), chart(view.result), table(view.result), listed]
 
     def check(*values: Any) -> list[Any]:
         try:
@@ -147,18 +150,24 @@ def build(backend: "Backend", address: Any) -> Page:
             values[6] = query["loop"]
             values[7] = str(whole(query.get("generation"), verbs.show_loop(backend, values[6]).generation))
         line, button = check(*values)
-        first = [gr.update(choices=choices, value=value) if k == 6 else value for k, value in enumerate(values)]
+        offers = {loop: gr.update(choices=choices, value=values[6]), data: _data(backend, values[2], set_it=True)}
+        first = [offers.get(c, value) for c, value in zip(controls, values, strict=True)]
         return [audit_id, *first, line, button, "", *show(audit_id)]
 
-    def refresh(audit_id: str) -> list[Any]:
-        loops = gr.update(choices=_loops(backend))
-        kept = [loops if c is loop else gr.skip() for c in controls]
+    def refresh(audit_id: str, named: str, _: str) -> list[Any]:
+        offers = {loop: gr.update(choices=_loops(backend)), data: _data(backend, str(named or OWN))}
+        kept = [offers.get(c, gr.skip()) for c in controls]
         return [gr.skip(), *kept, gr.skip(), gr.skip(), gr.skip(), *show(audit_id)]
 
-    def query(audit_id: str) -> Query:
+    def query(audit_id: str, *_: str) -> Query:
         return {"audit": audit_id} if audit_id else {}
 
-    return Page("audit", [chosen], [chosen, *controls, status, run, message, *shown], open_, refresh, query)
+    def behind(audit_id: str, named: str, shown_of: str) -> bool:
+        del named
+        return shown_of != audit_id
+
+    outputs = [chosen, *controls, status, run, message, *shown]
+    return Page("audit", [chosen, data, of], outputs, open_, refresh, query, behind=behind)
 
 
 def _view(backend: "Backend", audit_id: str) -> "AuditView | None":
@@ -173,13 +182,29 @@ def _loops(backend: "Backend") -> list[tuple[str, str]]:
     return [("None", OWN), *((f"{v.group}: {v.name}" if v.group else v.name, v.id) for v in views)]
 
 
+def _data(backend: "Backend", value: str, *, set_it: bool = False) -> dict[str, Any]:
+    """The data sets to choose from, imported ones by name; ``value`` among them even where it is gone."""
+    known = parts_offered(backend, parts.catalogue("motion")["data"], value)
+    more: dict[str, Any] = {"value": value} if set_it else {}
+    update: dict[str, Any] = gr.update(choices=[LOOPS_OWN, *known], **more)
+    return update
+
+
 def _values(config: AuditConfig) -> list[Any]:
     """The controls' values that stand for a config."""
-    found: list[Any] = []
-    for group, part in (("corrector", config.corrector), ("data", config.data)):
-        options = _beside_defaults(group, part) if part else {}
-        found += [part.kind if part else OWN, json.dumps(options) if options else ""]
+    corrector, options = config.corrector, _beside_defaults("corrector", config.corrector)
+    found: list[Any] = [corrector.kind, _told(options), OWN, ""]
+    if config.data is not None:
+        known = parts.catalogue("motion")["data"]
+        value = value_of(known, config.data)
+        said = part_of(known, value)["options"]
+        options = {name: v for name, v in _beside_defaults("data", config.data).items() if name not in said}
+        found[2:] = [value, _told(options)]
     return [*found, config.n, config.real, config.loop, ", ".join(map(str, config.generations))]
+
+
+def _told(options: dict[str, Any]) -> str:
+    return json.dumps(options) if options else ""
 
 
 def _beside_defaults(group: str, part: PartConfig) -> dict[str, Any]:
@@ -201,7 +226,9 @@ def _typed(values: Sequence[Any]) -> AuditConfig:
         "real": _number(real, "real", "Real training windows"),
     }
     if data:
-        typed["data"] = {"kind": data, "options": _options(data_options, "data.options")}
+        part = part_of(parts.catalogue("motion")["data"], str(data))
+        part["options"] = _options(data_options, "data.options") | part["options"]
+        typed["data"] = part
     if loop:
         typed |= {"loop": loop, "generations": _generations(generations)}
     return parse(AuditConfig, typed)

@@ -8,6 +8,7 @@ from app.pages.protocolcard import choices_form
 from backend.presets import PROTOCOL
 
 if TYPE_CHECKING:
+    from app.forms import Choices
     from backend.preset import Preset
     from backend.views import LoopView
 
@@ -29,19 +30,22 @@ aria-label="Sketch: FID rises in the raw loop, stays lower when corrected, and i
 """
 
 
-def preset_cards(presets: "dict[str, Preset]", loops: "dict[str, list[LoopView]]") -> str:
+def preset_cards(presets: "dict[str, Preset]", loops: "dict[str, list[LoopView]]", data: "Choices" = ()) -> str:
     """Cards of all presets; the first is the demo, large and with a picture.
 
     Args:
         loops: by preset key, the loops of its group that exist already.
+        data: the data sets that the paper's protocol offers.
     """
-    cards = [_card(key, preset, loops.get(key, []), demo=i == 0) for i, (key, preset) in enumerate(presets.items())]
+    cards = [
+        _card(key, preset, loops.get(key, []), data, demo=i == 0) for i, (key, preset) in enumerate(presets.items())
+    ]
     more = link("More experiments in the Lab", tab="lab")
     words = "Gaussians, regression, digits, text: each published loop at one click, theory beside measurement."
     return f'<div class="ls-cards">{"".join(cards)}<p class="ls-soft">{more}: {words}</p></div>'
 
 
-def _card(key: str, preset: "Preset", loops: "Sequence[LoopView]", *, demo: bool) -> str:
+def _card(key: str, preset: "Preset", loops: "Sequence[LoopView]", data: "Choices", *, demo: bool) -> str:
     heading = "h2" if demo else "h3"
     seeds = len({config.seed for _, config in preset.loops})
     count = f"{len(preset.loops)} loops" + (f", {seeds} seeds" if seeds > 1 else "")
@@ -51,7 +55,7 @@ def _card(key: str, preset: "Preset", loops: "Sequence[LoopView]", *, demo: bool
     buttons = _buttons(key, preset, loops, demo=demo)
     intro = (
         f"<div><{heading}>{esc(preset.title)}</{heading}><p class='ls-question'>{esc(preset.question)}</p>"
-        f"{choices_form(buttons) if key == PROTOCOL else buttons}"
+        f"{choices_form(buttons, data) if key == PROTOCOL else buttons}"
         f'<p class="ls-soft" style="font-size:13px">{count}, {generations} generations each.</p></div>'
     )
     facts = (

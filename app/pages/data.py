@@ -42,22 +42,24 @@ def build(backend: "Backend", address: Any) -> Page:
                 clip = gr.Dropdown(choices=[("0", 0)], value=0, label="Clip", elem_id="data-clip", interactive=True)
             figure = widgets.viewer(elem_id="data-viewer")
             files = widgets.live(elem_id="data-files-of-clip")
+    deleted = widgets.live(elem_id="data-deleted")
     others = widgets.live(elem_id="data-built-in")
     filled = gr.Textbox("", visible="hidden", elem_id="data-filled")  # the browser has the built-in cards: they stay
     below: list[Any] = [label, clip, figure, files]
 
     def show(wanted: str, name: str, index: int) -> list[Any]:
-        """Choice, what is shown, list, detail, choosers, figure and downloads of a data set."""
+        """Choice, what is shown, list, deleted ones, detail, choosers, figure and downloads of a data set."""
         views = datasets.list_datasets(backend)
         known = {view.id: view for view in views}
         picked = wanted if wanted in known else BUILT_IN
         tiles = markup.tiles(views, picked, BUILT_IN)
+        gone = markup.deleted(datasets.list_datasets(backend, deleted=True), backend.settings.purge_after_days)
         statistics = datasets.built_in_statistics()
         if picked == BUILT_IN:
             words = markup.built_in_detail(statistics) if statistics else ""
         else:
             words = markup.detail(known[picked], statistics)
-        return [picked, picked, tiles, words, *play(picked, name, index)]
+        return [picked, picked, tiles, gone, words, *play(picked, name, index)]
 
     def play(wanted: str, name: str, index: int) -> list[Any]:
         """Choosers, figure and downloads."""
@@ -108,8 +110,8 @@ def build(backend: "Backend", address: Any) -> Page:
             said = notice(str(error), kind="error")
         return [said, at(wanted, ALL, 0), *show(wanted, ALL, -1)]
 
-    for source in (sender, message, listed):
-        source.click(acted, [chosen], [message, address, chosen, of, listed, detail, *below], **quiet())
+    for source in (sender, message, listed, deleted):
+        source.click(acted, [chosen], [message, address, chosen, of, listed, deleted, detail, *below], **quiet())
 
     def open_(asked: Query) -> list[Any]:
         newest = next((view.id for view in datasets.list_datasets(backend)), BUILT_IN)
@@ -121,7 +123,7 @@ def build(backend: "Backend", address: Any) -> Page:
             return open_({})
         shown = show(wanted, str(name or ALL), whole(index, -1))
         if shown[0] == wanted:  # what a person chose meanwhile stays
-            return [gr.skip(), gr.skip(), *shown[1:4], *[gr.skip()] * (len(below) + 2)]
+            return [gr.skip(), gr.skip(), *shown[1:5], *[gr.skip()] * (len(below) + 2)]
         return [gr.skip(), *shown, gr.skip(), gr.skip()]
 
     def query(wanted: str, name: str, index: Any, *_: str) -> Query:
@@ -131,7 +133,7 @@ def build(backend: "Backend", address: Any) -> Page:
         del name, index
         return has_cards == "1" and shown_of != wanted
 
-    outputs = [message, chosen, of, listed, detail, *below, others, filled]
+    outputs = [message, chosen, of, listed, deleted, detail, *below, others, filled]
     return Page("data", [chosen, label, clip, filled, of], outputs, open_, refresh, query, behind=behind)
 
 

@@ -1,9 +1,10 @@
 """Markup of the Data page: a tile per data set, and everything that is known of the chosen one."""
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from app.markup import act, ago, counted, download, esc, link, measured
+from app.markup import act, ago, counted, download, esc, link, measured, size
 
 if TYPE_CHECKING:
     from backend.datacards import DataView
@@ -43,6 +44,19 @@ def tiles(views: "Sequence[DatasetView]", chosen: str, built_in: str) -> str:
     )
     head = "" if views else EMPTY
     return f'{head}<div class="ls-datagrid">{drawn}</div>'
+
+
+def deleted(views: "Sequence[DatasetView]", kept_days: float) -> str:
+    """Deleted data sets, the latest first, until they are removed for good; nothing where there are none."""
+    if not views:
+        return ""
+    rows = "".join(_deleted(view, kept_days) for view in sorted(views, key=_deleted_at, reverse=True))
+    heads = "<th>Data set</th><th>Deleted</th><th class='ls-right'>Size</th><th>Kept</th><th></th>"
+    return (
+        f'<details class="ls-card ls-fold" data-key="deleted"><summary>Deleted ({len(views)})</summary><section>'
+        '<div class="ls-scroll"><table aria-label="Deleted data sets">'
+        f"<thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div></section></details>"
+    )
 
 
 def detail(view: "DatasetView", built_in: Mapping[str, Mapping[str, Any]]) -> str:
@@ -133,6 +147,21 @@ def _tile(view: "DatasetView", chosen: bool) -> str:
         f'<div class="ls-row">{launch if view.usable else too_small}'
         f"{act('Delete', 'delete', kind='ls-small', dataset=view.id)}</div></section>"
     )
+
+
+def _deleted(view: "DatasetView", kept_days: float) -> str:
+    until = _deleted_at(view) + timedelta(days=kept_days)
+    kept = f"at least until {until:%d %b %Y}" if not view.loops else "as long as loops name it"
+    return (
+        f'<tr data-key="{esc(view.id)}"><td><b>{esc(view.name)}</b></td><td>{esc(ago(view.deleted_at))}</td>'
+        f'<td class="ls-right ls-num">{size(view.size)}</td><td class="ls-soft">{kept}</td>'
+        f'<td class="ls-right">{act("Restore", "restore", kind="ls-small", dataset=view.id)}</td></tr>'
+    )
+
+
+def _deleted_at(view: "DatasetView") -> datetime:
+    assert view.deleted_at is not None  # only deleted ones are asked
+    return view.deleted_at
 
 
 def _row(label: str, found: Mapping[str, Any], group: str = "") -> str:

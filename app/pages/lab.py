@@ -40,12 +40,14 @@ def build(backend: "Backend", address: Any, cards: "Mapping[str, Card] | None" =
     seen = Seen(backend)
     chosen = gr.Textbox("", visible="hidden", elem_id="lab-chosen")
     told = gr.Textbox("", visible="hidden", elem_id="lab-said")
+    of = gr.Textbox("", visible="hidden", elem_id="lab-of")  # what the cards are of
     box = widgets.live(elem_id="lab-cards")
 
-    def show(key: str, said: Said) -> str:
-        if not known:
-            return EMPTY
-        return lab_page(Lab(seen.all(known, {said.card: said.run}), PRESETS), key, said)
+    def show(key: str, text: str) -> list[str]:
+        """What the cards are of, and the cards."""
+        said = said_of(text)
+        drawn = lab_page(Lab(seen.all(known, {said.card: said.run}), PRESETS), key, said) if known else EMPTY
+        return [key_of(key, text), drawn]
 
     def acted(event: gr.EventData, key: str) -> list[Any]:
         data = widgets.data_of(event)
@@ -53,25 +55,34 @@ def build(backend: "Backend", address: Any, cards: "Mapping[str, Card] | None" =
         said = act_on(backend, known, card, str(data.get("act", "")), data)
         key = card if said.kind == "error" and said.field and card in known else key
         text = json.dumps(asdict(said))
-        return [key, text, show(key, said), urlencode({"tab": "lab", **query(key, text)})]
+        return [key, text, *show(key, text), urlencode({"tab": "lab", **query(key, text)})]
 
-    box.click(acted, [chosen], [chosen, told, box, address], **quiet(trigger_mode="once"))
+    box.click(acted, [chosen], [chosen, told, of, box, address], **quiet(trigger_mode="once"))
 
     def open_(asked: Query) -> list[Any]:
         key = asked.get("card", "")
         key = key if key in known else ""
         said = Said(card=key, run=asked.get("run", "") if key else "")
-        return [key, json.dumps(asdict(said)), show(key, said)]
+        text = json.dumps(asdict(said))
+        return [key, text, *show(key, text)]
 
-    def refresh(key: str, said: str) -> list[Any]:
-        return [gr.skip(), gr.skip(), show(key, said_of(said))]
+    def refresh(key: str, said: str, _: str) -> list[Any]:
+        return [gr.skip(), gr.skip(), *show(key, said)]
 
-    def query(key: str, said: str) -> Query:
+    def query(key: str, said: str, *_: str) -> Query:
         told = said_of(said)
         run = {"run": told.run} if told.run and told.card == key else {}
         return {"card": key, **run} if key else {}
 
-    return Page("lab", [chosen, told], [chosen, told, box], open_, refresh, query)
+    def behind(key: str, said: str, shown_of: str) -> bool:
+        return shown_of != key_of(key, said)
+
+    return Page("lab", [chosen, told, of], [chosen, told, of, box], open_, refresh, query, behind=behind)
+
+
+def key_of(key: str, said: str) -> str:
+    """Stands for what the page shows: the chosen card, and what was said last."""
+    return f"{key} {said}"
 
 
 def said_of(text: str) -> Said:

@@ -26,7 +26,7 @@ from app.pages.launchform import (
 from app.pages.launchstatus import Typed, launch_typed, launched
 from app.pages.launchstatus import status as status_of
 from app.pages.page import Page, Query, quiet
-from app.pages.protocolcard import choices_of, looked_at
+from app.pages.protocolcard import choices_of, data_offered, looked_at
 from app.pages.sweeprow import KINDS, offered_fields
 from backend import datasets, parts, roster
 from backend import loops as verbs
@@ -196,4 +196,4 @@ def _cards(backend: "Backend") -> str:
         if latest is not None:
             group = roster.views_of(backend, [entry.id for entry in known if entry.group == latest])
             found[key] = sorted(group, key=lambda v: names.index(v.name) if v.name in names else len(names))
-    return preset_cards(shown, found)
+    return preset_cards(shown, found, data_offered(backend))

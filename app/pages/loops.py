@@ -37,6 +37,7 @@ MOVING = ("running", "cancelling", "interrupted")  # what is told of these chang
 
 def build(backend: "Backend", address: Any) -> Page:
     chosen = gr.Textbox(visible="hidden", elem_id="loops-chosen")
+    of = gr.Textbox(visible="hidden", elem_id="loops-of")  # what the table is of
     message = widgets.live(elem_id="loops-notice")
     with gr.Row():
         text = gr.Textbox(
@@ -48,9 +49,10 @@ def build(backend: "Backend", address: Any) -> Page:
     keeper = Keeper()
 
     def show(loop_id: str, wanted: str) -> list[Any]:
-        known = roster.entries(backend)
+        """The table, and what it is of."""
+        known, asked = roster.entries(backend), key_of(loop_id, wanted)
         if not known:
-            return [link_to_launch()]
+            return [link_to_launch(), asked]
         views = keeper.views(backend, known)
         if all(view.id != loop_id for view in views):
             loop_id = ""
@@ -58,7 +60,8 @@ def build(backend: "Backend", address: Any) -> Page:
         shown = [*found[:MOST_ROWS], *(view for view in found[MOST_ROWS:] if view.id == loop_id)]
         now = {view.id: view for view in roster.views_of(backend, [v.id for v in shown if v.state in MOVING])}
         rows = [now.get(view.id, view) for view in shown]
-        return [_told_how_many(shown, found) + loop_table(rows, loop_id, _detail(backend, loop_id), found)]
+        drawn = loop_table(rows, loop_id, _detail(backend, loop_id), found)
+        return [_told_how_many(shown, found) + drawn, asked]
 
     def acted(event: gr.EventData, loop_id: str, wanted: str) -> list[Any]:
         """A row was chosen (or closed), or a verb asked for."""
@@ -71,22 +74,31 @@ def build(backend: "Backend", address: Any) -> Page:
         return [next_id, *show(next_id, wanted), query_text(next_id), said]
 
     for source in (table, message):
-        source.click(acted, [chosen, text], [chosen, table, address, message], **quiet())
-    text.change(show, [chosen, text], [table], **quiet(trigger_mode="always_last"))
+        source.click(acted, [chosen, text], [chosen, table, of, address, message], **quiet())
+    text.change(show, [chosen, text], [table, of], **quiet(trigger_mode="always_last"))
 
     def open_(query: Query) -> list[Any]:
         loop_id = query.get("loop", "")
         return [loop_id, *show(loop_id, query.get("filter", "")), query.get("filter", ""), ""]
 
-    def refresh(loop_id: str, wanted: str) -> list[Any]:
-        looked = (str(loop_id), str(wanted))
+    def refresh(loop_id: str, wanted: str, _: str) -> list[Any]:
+        looked = (str(loop_id or ""), str(wanted or ""))
         drawn = pulse_of(backend).shared(backend, ("loops", *looked), lambda: show(*looked))
         return [gr.skip(), *drawn, gr.skip(), gr.skip()]
 
-    def query(loop_id: str, wanted: str) -> Query:
+    def query(loop_id: str, wanted: str, *_: str) -> Query:
         return ({"loop": loop_id} if loop_id else {}) | ({"filter": wanted} if wanted else {})
 
-    return Page("loops", [chosen, text], [chosen, table, text, message], open_, refresh, query)
+    def behind(loop_id: str, wanted: str, shown_of: str) -> bool:
+        return shown_of != key_of(loop_id, wanted)
+
+    outputs = [chosen, table, of, text, message]
+    return Page("loops", [chosen, text, of], outputs, open_, refresh, query, behind=behind)
+
+
+def key_of(loop_id: str, wanted: str) -> str:
+    """Stands for what a table shows: the loop whose row is open, and the filter."""
+    return f"{loop_id or ''} {wanted or ''}"
 
 
 def query_text(loop_id: str) -> str:

@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, get_args
 
+from app.choices import part_of, parts_offered
+from app.forms import Choices
 from app.markup import act, duration, esc, notice, size
 from backend import parts, presets
 from backend.presets import PROTOCOL
@@ -23,12 +25,16 @@ TYPED = {"n": "64", "lam": "1", "seeds": "0"}
 HELP = {"n": "64, 128, 256 or all", "lam": ".25, .5, .75, 1", "seeds": "0, 1, 2"}
 
 
-def choices_form(buttons: str) -> str:
+def data_offered(backend: "Backend") -> Choices:
+    """The data sets to choose from."""
+    return parts_offered(backend, parts.catalogue("motion")["data"])
+
+
+def choices_form(buttons: str, data: Choices) -> str:
     """The controls; a change of any asks what it would cost."""
     fields = ProtocolChoices.model_fields
-    data = {kind: part.title for kind, part in parts.catalogue("motion")["data"].items()}
-    boxes = _select("data", "Data set", data)
-    boxes += _box("place", "Its path or name", "", "if it needs one")
+    boxes = _select("data", "Data set", {value: words for words, value in data})
+    boxes += _box("place", "Its path", "", "if it needs one")
     boxes += "".join(_box(name, str(fields[name].title), value, HELP[name]) for name, value in TYPED.items())
     boxes += _select("scale", "Scale", {one: SCALES[one] for one in get_args(Scale)})
     boxes += _select("model", "Model", {one: MODELS[one] for one in get_args(Kind)})
@@ -40,13 +46,14 @@ def choices_form(buttons: str) -> str:
 
 
 def choices_of(data: Mapping[str, Any]) -> dict[str, Any]:
-    """What the controls hold, as choices; the path goes where the data set takes one."""
-    kind = str(data.get("data", "deepmimic"))
-    part = parts.catalogue("motion")["data"].get(kind)
+    """What the controls hold, as choices; the path goes to a data set that takes one."""
+    known = parts.catalogue("motion")["data"]
+    part = part_of(known, str(data.get("data", "deepmimic")))
     place = str(data.get("place", "")).strip()
-    named = [name for name, field in part.options.model_fields.items() if field.annotation is str] if part else []
+    if place and part["kind"] in known and "path" in known[part["kind"]].options.model_fields:
+        part["options"]["path"] = place
     chosen: dict[str, Any] = {name: str(data.get(name, usual)) for name, usual in TYPED.items()}
-    chosen["data"] = {"kind": kind, "options": {named[0]: place} if named and place else {}}
+    chosen["data"] = part
     return chosen | {name: str(data.get(name, "auto")) for name in ("scale", "model")}
 
 
@@ -77,5 +84,8 @@ def _box(name: str, title: str, value: str, placeholder: str) -> str:
 
 
 def _select(name: str, title: str, choices: Mapping[str, str]) -> str:
-    options = "".join(f'<option value="{esc(value)}">{esc(words)}</option>' for value, words in choices.items())
+    options = "".join(
+        f'<option data-key="{esc(value)}" value="{esc(value)}">{esc(words)}</option>'
+        for value, words in choices.items()
+    )
     return f'<label>{esc(title)}<select name="{name}">{options}</select></label>'

@@ -31,7 +31,8 @@ function morphChildren(old, wanted) {
   while (here !== null) {
     const gone = here;
     here = here.nextSibling;
-    old.removeChild(gone);
+    // What a person chose stays, also where it is no longer offered.
+    if (!(gone.nodeName === "OPTION" && gone.selected)) old.removeChild(gone);
   }
 }
 

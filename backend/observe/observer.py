@@ -41,7 +41,7 @@ RECONCILER = "reconciler"
 PACKAGES = ("loopscope", "torch", "numpy", "pybullet", "gradio", "fastapi", "celery", "sqlalchemy")
 SHOWN_SETTINGS = (
     "host", "port", "device", "hosts", "session_hours", "hang_after_s", "stale_after_s", "max_active_loops",
-    "max_samples", "max_frames", "min_free_mb", "upload_limit_mb", "purge_after_days", "log_format",
+    "max_active_draws", "max_samples", "max_frames", "min_free_mb", "upload_limit_mb", "purge_after_days", "log_format",
 )  # fmt: skip
 
 

@@ -15,19 +15,22 @@ from app.auditfigure import chart, figure
 from app.auditreport import page as report_page
 from app.cli import app
 from app.pages import audit as audit_page
+from app.pages.audit import OWN
 from app.pages.auditresult import earlier, result, table
 from app.pages.page import Page
+from app.pulse import pulse_of
 from app.server import create_app
-from backend import audits, auditwork, jobwork, loops
+from backend import audits, auditwork, datasets, jobwork, loops
 from backend.audits import AuditConfig, AuditView
 from backend.context import Backend
 from backend.jobs import AUDIT
 from core.config import PartConfig
-from core.errors import InvalidConfig
+from core.errors import DataMissing, InvalidConfig
 from core.protocols import Tick, silent
 from corrector.audit import Audit, Effect
 from corrector.gamma import Gamma
 from tests.app.seeding import Silent, open_silent, record, small
+from tests.backend.datafolders import imported
 
 EVIL = '<img src=x onerror="alert(1)">'
 KINEMATIC = AuditConfig(corrector=PartConfig(kind="kinematic"), n=30, real=60)
@@ -98,6 +101,15 @@ def shown(page: Page, updates: list[Any]) -> dict[str, Any]:
     return found
 
 
+def of(page: Page, updates: list[Any], elem_id: str) -> Any:
+    """The update of one component."""
+    return updates[[c.elem_id for c in page.outputs].index(elem_id)]
+
+
+def stored(dataset_id: str, **options: Any) -> PartConfig:
+    return PartConfig(kind="stored", options={"id": dataset_id, **options})
+
+
 # --- markup ---
 
 
@@ -144,9 +156,19 @@ def test_an_audit_has_an_address(page: Page, done: AuditView) -> None:
     assert values["audit-corrector-options"] == "", "defaults need not be read"
     assert "Done in" in values["audit-result"] and "Leaves real motion alone" in values["audit-result"]
     assert len(values["audit-plot"]["charts"]) == 1 and "Too low 0.05 m" in values["audit-table"]
-    assert shown(page, page.refresh(done.id))["audit-table"] == values["audit-table"]
+    assert shown(page, page.refresh(done.id, OWN, done.id))["audit-table"] == values["audit-table"]
     assert shown(page, page.open({}))["audit-chosen"] == done.id, "the newest is shown first"
     assert "no audit" in shown(page, page.open({"audit": "nowhere"}))["audit-result"]
+
+
+def test_an_answer_from_before_a_choice_is_put_right(backend: Backend, page: Page, done: AuditView) -> None:
+    other = audits.start(backend, KINEMATIC.model_copy(update={"n": 40}))
+    late = shown(page, page.refresh(other.id, OWN, other.id))  # a poll that is answered after `done` was chosen
+    assert page.behind(done.id, OWN, late["audit-of"]), "the next poll shows what was chosen"
+    again = shown(page, page.refresh(done.id, OWN, late["audit-of"]))
+    assert "Done in" in again["audit-result"] and not page.behind(done.id, OWN, again["audit-of"])
+    gone = shown(page, page.refresh("nowhere", OWN, ""))
+    assert not page.behind("nowhere", OWN, gone["audit-of"]), "nor is it asked for again and again"
 
 
 def test_a_loop_leads_here_with_its_last_generation(backend: Backend, page: Page) -> None:
@@ -161,14 +183,14 @@ def test_running_and_failed_audits_say_so(backend: Backend, page: Page) -> None:
     lease = jobwork.claim(backend, AUDIT, view.id, "here")
     assert lease is not None
     jobwork.heartbeat(backend, lease, 0.4, "Jitter 0.1 rad (3 of 13)")
-    running = shown(page, page.refresh(view.id))
+    running = shown(page, page.refresh(view.id, OWN, view.id))
     assert "Jitter 0.1 rad (3 of 13)" in running["audit-result"] and "progressbar" in running["audit-result"]
     assert "audit-cancel" in running["audit-result"] and running["audit-plot"]["charts"] == []
     for _ in range(3):
         jobwork.fail(backend, lease, ValueError(EVIL), f"Traceback {EVIL}")
         again = jobwork.claim(backend, AUDIT, view.id, "here")
         lease = again or lease
-    failed = shown(page, page.refresh(view.id))["audit-result"]
+    failed = shown(page, page.refresh(view.id, OWN, view.id))["audit-result"]
     assert "Failed" in failed and "Run again" in failed and "<img" not in failed
     assert failed.index("<details>") < failed.index("Traceback")
 
@@ -202,6 +224,30 @@ def test_what_is_typed_is_what_is_asked_for(backend: Backend) -> None:
     checked = audits.check(backend, config)
     assert audits.check(backend, audit_page._typed(audit_page._values(checked))) == checked
     assert audit_page._values(checked)[1] == '{"mode": "full"}'
+
+
+def test_imported_data_sets_are_offered_by_name_and_what_is_gone_is_seen(
+    backend: Backend, page: Page, tmp_path: Path
+) -> None:
+    people = imported(backend, tmp_path / "people")
+    config = KINEMATIC.model_copy(update={"data": stored(people.id, frames=20)})
+    view = audits.start(backend, config)
+    values = shown(page, page.open({"audit": view.id}))
+    assert (values["audit-data"], values["audit-data-options"]) == (f"stored:{people.id}", '{"frames": 20}')
+    typed = audit_page._typed(audit_page._values(view.config))
+    assert audits.check(backend, typed) == view.config, "what the controls hold is what was asked for"
+    update = of(page, page.refresh(view.id, f"stored:{people.id}", view.id), "audit-data")
+    assert ("people (10 clips, 2 classes)", f"stored:{people.id}") in update["choices"] and "value" not in update
+    datasets.delete(backend, people.id)
+    pulse_of(backend)._beaten_at = float("-inf")  # the next beat
+    update = of(page, page.refresh(view.id, f"stored:{people.id}", view.id), "audit-data")
+    assert update["choices"][-1] == ("people (deleted)", f"stored:{people.id}")
+
+
+def test_a_data_set_that_is_not_here_is_refused_in_words(backend: Backend) -> None:
+    values = audit_page._values(KINEMATIC.model_copy(update={"data": stored("nowhere")}))
+    with pytest.raises(DataMissing, match="no imported data set 'nowhere'"):
+        audits.check(backend, audit_page._typed(values))
 
 
 def test_all_audits_are_listed(backend: Backend, done: AuditView) -> None:

@@ -14,7 +14,7 @@ from app.pulse import pulse_of
 from backend import datasets, loops, parts
 from backend.context import Backend
 from backend.datasets import DatasetView
-from core.config import LoopConfig, Options
+from core.config import LoopConfig, Options, PartConfig
 from core.errors import InvalidConfig
 from core.protocols import Part
 from tests.backend.datafolders import imported, learning_from
@@ -107,6 +107,7 @@ def test_a_deleted_one_is_seen_and_refused_in_words(backend: Backend, people: Da
     found = page(backend)
     source = loops.launch(backend, learning_from(people.id), name="source")
     datasets.delete(backend, people.id)
+    pulse_of(backend)._beaten_at = float("-inf")  # the next beat
     for asked in ({"dataset": people.id}, {"clone": source.id}):
         updates = found.open(asked)
         update = update_of(found, updates, PICKER)
@@ -141,3 +142,22 @@ def test_an_empty_choice_is_no_text(backend: Backend) -> None:
     assert again["data"]["options"]["id"] == ""
     with pytest.raises(InvalidConfig, match="No imported data set is named"):
         parts.check(parts.read_config(again))
+
+
+DATA = parts.catalogue("motion")["data"]
+
+
+def test_one_list_names_imported_data_sets_beside_the_built_in_ones(backend: Backend, people: DatasetView) -> None:
+    offers = {value: title for title, value in choices.parts_offered(backend, DATA)}
+    assert offers["deepmimic"] == DATA["deepmimic"].title and "stored" not in offers
+    assert offers[f"stored:{people.id}"] == "people (10 clips, 2 classes)"
+    for value in (f"stored:{people.id}", "npz"):
+        assert choices.value_of(DATA, PartConfig(**choices.part_of(DATA, value))) == value
+    with_lost = choices.parts_offered(backend, DATA, "stored:0123456789abcdef")
+    assert with_lost[-1] == ("0123456789abcdef (not here)", "stored:0123456789abcdef")
+
+
+def test_a_list_without_imported_ones_still_says_that_there_could_be(backend: Backend) -> None:
+    offers = {value: title for title, value in choices.parts_offered(backend, DATA)}
+    assert offers["stored:"] == DATA["stored"].title
+    assert choices.part_of(DATA, "<b>:x") == {"kind": "<b>", "options": {}}

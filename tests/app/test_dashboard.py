@@ -68,7 +68,7 @@ def test_a_refresh_sets_what_opening_sets(backend: Backend, name: str) -> None:
         "inspect-mode": "one", "inspect-loop": "", "inspect-loops": [], "inspect-sample": 0, "inspect-generation": 0,
         "inspect-start": "", "inspect-draw": "", "inspect-key": "",
         "launch-origin": "", "launch-stamp": "", "field-domain": "motion", "field-data-stored-id": None,
-        "audit-chosen": "",
+        "audit-chosen": "", "audit-data": "", "audit-of": "", "loops-of": "",
         "data-chosen": "", "data-class": "", "data-clip": 0, "data-filled": "1", "data-of": "",
     }  # fmt: skip
     updates = found.refresh(*(values[c.elem_id] for c in found.inputs))
@@ -142,6 +142,17 @@ def test_verbs_of_the_loops_page(backend: Backend) -> None:
     for action, data in (("extend", {"generations": "x"}), ("cancel", {}), ("explode", {})):
         said, _ = loops._act(backend, action, "nowhere" if action == "cancel" else view.id, data)
         assert 'data-kind="error"' in said
+
+
+def test_an_answer_from_before_a_choice_is_put_right(backend: Backend) -> None:
+    view = demo(backend, 1)[0]
+    found = page(backend, "loops")
+    late = shown(found, found.refresh("", "", ""), "loops-of")  # a poll that is answered after the row was opened
+    assert found.behind(view.id, "", late), "the next poll shows what was chosen"
+    again = found.refresh(view.id, "", late)
+    assert "loop-delete" in shown(found, again, "loops-table")
+    assert not found.behind(view.id, "", shown(found, again, "loops-of"))
+    assert found.behind(view.id, "demo", shown(found, again, "loops-of")), "the filter counts, too"
 
 
 @pytest.mark.slow

@@ -12,6 +12,7 @@ from app.pages.page import Page
 from backend import drawing, drawwork, loops
 from backend.context import Backend
 from backend.gate import Actor, Forbidden, Role
+from backend.quotas import OverQuota
 from core.errors import InvalidConfig, LoopscopeError
 from tests.app.seeding import record, small
 from tests.app.seedloops import gaussian, keep_seeds
@@ -92,6 +93,16 @@ def test_an_answer_that_came_too_late_is_put_right(backend: Backend, page: Page)
     late = page.refresh(*(held | {"inspect-draw": ""}).values())  # a poll that began before the draw was chosen
     assert "value" not in late[6], "the choice stays"
     assert page.behind(*(held | {"inspect-key": at(page, late, "inspect-key")}).values()), "and is shown again"
+
+
+def test_too_many_at_once_are_refused_with_what_to_do(backend: Backend) -> None:
+    backend = replace(backend, settings=backend.settings.model_copy(update={"max_active_draws": 1}))
+    loop_id = drawable(backend)
+    drawnew.start(backend, loop_id, 0, ["walk", "", 2.5, 2, 0])
+    with pytest.raises(OverQuota) as caught:
+        drawnew.start(backend, loop_id, 0, ["walk", "", 2.5, 2, 1])
+    line = drawnew.refused(caught.value)
+    assert 'data-state="invalid"' in line and "There is 1 draw queued or running" in line and "delete some" in line
 
 
 def test_while_it_is_drawn_the_panel_stays_and_progress_is_told(backend: Backend, page: Page) -> None:

@@ -67,7 +67,7 @@ def page_of(backend: Backend, cards: Mapping[str, Card] = TEST_CARDS) -> Page:
 
 
 def html_of(backend: Backend, **query: str) -> str:
-    return str(page_of(backend).open(query)[2])
+    return str(page_of(backend).open(query)[-1])
 
 
 def press(backend: Backend, action: str, **data: str) -> Said:
@@ -135,12 +135,12 @@ def test_words_of_a_card_are_never_markup(backend: Backend) -> None:
 
 
 def test_no_card_at_all_says_what_to_do(backend: Backend) -> None:
-    assert "Launch page" in page_of(backend, {}).open({})[2]
+    assert "Launch page" in page_of(backend, {}).open({})[-1]
 
 
 @pytest.mark.parametrize("key", list(CARDS))
 def test_every_registered_card_opens_without_trouble(backend: Backend, key: str) -> None:
-    html = str(page_of(backend, {key: CARDS[key]}).open({"card": key})[2])
+    html = str(page_of(backend, {key: CARDS[key]}).open({"card": key})[-1])
     assert "ls-labopen" in html and 'role="alert"' not in html
     assert html.count("<label>") == len(CARDS[key].edits)
 
@@ -205,7 +205,7 @@ def test_the_chosen_card_and_run_give_their_address_back(backend: Backend) -> No
     run = finished(backend).run
     page = page_of(backend)
     for asked in ({"card": "small", "run": run}, {"card": "other"}, {}):
-        chosen, told, _ = page.open(asked)
+        chosen, told, *_ = page.open(asked)
         assert page.query(chosen, told) == asked
 
 
@@ -213,13 +213,22 @@ def test_nonsense_in_the_hidden_boxes_is_nothing(backend: Backend) -> None:
     page = page_of(backend)
     for nonsense in ("", "x", "[1]", '{"wrong": 1}', "null"):
         assert lab.said_of(nonsense) == Said()
-        assert len(page.refresh("gone", nonsense)) == len(page.outputs)
+        assert len(page.refresh("gone", nonsense, "")) == len(page.outputs)
 
 
 def test_what_was_said_survives_a_refresh(backend: Backend) -> None:
     said = Said("small", "error", "Too few.", "n")
-    html = page_of(backend).refresh("small", json.dumps(vars(said)))[2]
+    html = page_of(backend).refresh("small", json.dumps(vars(said)), "")[-1]
     assert "Too few." in html
+
+
+def test_an_answer_from_before_a_choice_is_put_right(backend: Backend) -> None:
+    page = page_of(backend)
+    said = json.dumps(vars(Said("small", "info", "Asked its loops to stop.")))
+    late = page.refresh("", "", "")[2]  # a poll that is answered after the button was
+    assert page.behind("", said, late), "the next poll says it again"
+    _, _, of, html = page.refresh("", said, late)
+    assert "Asked its loops to stop." in html and not page.behind("", said, of)
 
 
 # ---- numbers ---------------------------------------------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 from fastapi import FastAPI
@@ -14,9 +16,10 @@ from tests.app.seeding import open_silent
 
 
 @contextmanager
-def served(home: Path) -> Iterator[tuple[Backend, TestClient]]:
+def served(home: Path, **settings: Any) -> Iterator[tuple[Backend, TestClient]]:
     """Backend and a browser's view of its server; an exception in a route becomes an answer, as it would there."""
     backend = open_silent(home)
+    backend = replace(backend, settings=backend.settings.model_copy(update=settings))
     server = FastAPI()
     server.mount(PREFIX, create_api(backend))
     with TestClient(server, base_url=f"http://test{PREFIX}", raise_server_exceptions=False) as http:

@@ -10,10 +10,11 @@ import pytest
 from fastapi.testclient import TestClient
 from sqlalchemy import delete
 
-from backend import drawing, drawwork, jobwork, loops, lsm1, media, tripping
+from backend import drawing, drawwork, jobwork, loops, lsm1, media, quotas, tripping
 from backend.client import Client
 from backend.context import Backend
 from backend.drawing import DrawRequest
+from backend.gate import Actor
 from backend.jobs import DRAW
 from backend.journal import lock_loop
 from backend.keeping.backup import backup
@@ -276,6 +277,28 @@ def test_api_and_client_tell_the_same(here: tuple[Backend, TestClient, str, str]
         assert draw_id in [view.id for view in client.list_draws(loop_id)]
         assert client.list_draws(loop_id, 7) == []
         assert client.draw_file(loop_id, draw_id, "raw", 0, "bvh").startswith(b"HIERARCHY")
+
+
+def test_one_person_may_ask_for_so_many_at_once(tmp_path: Path) -> None:
+    with served(tmp_path, max_active_draws=2) as (backend, http):
+        loop_id = drawable(backend)
+
+        def ask(seed: int) -> Any:
+            asked = {"generation": 0, "label": "walk", "count": 1, "seed": seed}
+            return http.post(f"/loops/{loop_id}/draws", json={"request": asked})
+
+        first, second, refused = ask(0).json(), ask(1).json(), ask(2)
+        assert refused.status_code == 422
+        told = refused.text
+        assert "over_quota" in told and "There are 2 draws queued or running" in told
+        assert "LOOPSCOPE_MAX_ACTIVE_DRAWS" in told
+        assert ask(1).json()["id"] == second["id"], "what is under way already may be asked for again"
+        drawwork.work(backend, first["id"], device="cpu")
+        assert ask(0).json()["state"] == "done" and ask(2).status_code == 201
+        drawing.delete(backend, loop_id, second["id"])
+        assert ask(3).status_code == 201, "those that were stopped do not count"
+        with backend.database.read() as session:
+            quotas.check_draws(backend, session, Actor("ann", "runner"))  # nor do those of others
 
 
 def test_motions_films_and_sheets(here: tuple[Backend, TestClient, str, str], monkeypatch: pytest.MonkeyPatch) -> None:
