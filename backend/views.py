@@ -311,8 +311,19 @@ def _eta(
     if len(recorded) < 2:
         return None
     steps = [(b - a).total_seconds() for a, b in zip(recorded, recorded[1:], strict=False)][-5:]
-    pace = max(median(steps), (now - recorded[-1]).total_seconds())  # a generation that drags on sets a new pace
+    pace = max(median(steps), _under_way_s(parts, now))  # a generation that drags on sets a new pace
     return (1.0 - fraction) * (config.generations + 1) * pace
+
+
+def _under_way_s(parts: Sequence[Stage], now: datetime) -> float:
+    """What the generation to be recorded next has taken so far; not the time for which its loop was stopped."""
+    current = [part for part in parts if part.generation == min(each.generation for each in parts)]
+    took: dict[str, float] = {}
+    for part in current:
+        if part.state == "done":
+            took[part.stage] = max(part.seconds, took.get(part.stage, 0.0))
+    waiting = [part.sent_at for part in current if part.state != "done"]
+    return sum(took.values()) + ((now - min(waiting)).total_seconds() if waiting else 0.0)
 
 
 def _latest(session: Session, ids: Collection[str]) -> dict[str, dict[str, float]]:

@@ -65,6 +65,23 @@ def test_the_time_left_follows_the_pace(backend: Backend) -> None:
     assert view.sentence.endswith(f"about {in_words(view.eta_s)} left")
 
 
+def test_the_time_for_which_a_loop_was_stopped_is_no_pace(backend: Backend) -> None:
+    loop, first = start(backend, generations=10)
+    waiting = [first]
+    while loops.show_loop(backend, loop.id).generation < 3:
+        publish(backend, claimed(backend, waiting.pop(0)))
+        waiting += messages(backend)
+    loops.cancel(backend, loop.id)
+    with backend.database.write() as session:
+        for t in range(4):  # one generation in ten seconds, the last one an hour ago
+            at = utc_now() - timedelta(seconds=3600 + 10 * (3 - t))
+            session.get_one(Generation, (loop.id, t)).recorded_at = at
+    loops.resume(backend, loop.id)
+    claimed(backend, messages(backend)[-1])
+    view = loops.show_loop(backend, loop.id)
+    assert view.eta_s is not None and 50 < view.eta_s <= 70.5
+
+
 def test_progress_never_falls_and_ends_at_one(backend: Backend) -> None:
     loop, first = start(backend, corrector="clip", generations=3)
     seen = [0.0]
