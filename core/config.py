@@ -223,7 +223,9 @@ def parse(cls: type[OptionsT], data: object, field: str = "") -> OptionsT:
             raise InvalidConfig(f"There is no option {path!r}.", hint, path) from None
         hint = str(first.get("ctx", {}).get("hint", ""))
         told = complaint_of(first, repr(first["input"])[:80])
-        raise InvalidConfig(f"{path or 'config'}: {told}.", hint, path) from None
+        entry = bool(first["loc"]) and isinstance(first["loc"][-1], int)
+        named = path.rpartition(".")[0] if entry else path  # of a list's entry, the value says which
+        raise InvalidConfig(f"{named or 'config'}: {told}.", hint, path) from None
 
 
 def _fields_at(cls: type[BaseModel], place: Sequence[str | int]) -> Iterable[str]:

@@ -74,19 +74,19 @@ def _buttons(key: str, preset: "Preset", loops: "Sequence[LoopView]", *, demo: b
     button_id = f"launch-{key}"
     minutes = duration(preset.minutes * 60)
     if not loops:
-        button = act(f"Start ({minutes} on 2 cores)" if demo else f"Launch ({minutes})", "preset", kind=kind,
-                     elem_id=button_id, preset=key)  # fmt: skip
+        words = "Launch" if key == PROTOCOL else f"Launch ({minutes})"  # its choices say how long
+        words = f"Start ({minutes} on 2 cores)" if demo else words
+        button = act(words, "preset", kind=kind, elem_id=button_id, preset=key)
         return f'<div class="ls-row" style="margin-bottom:6px">{button}</div>'
     ids = ",".join(view.id for view in loops)
     done = sum(view.state == "done" for view in loops)
     busy = sum(view.state in ("queued", "running", "interrupted") for view in loops)
-    if key == PROTOCOL:  # its choices may be others by now
-        again = act("Launch", "preset", elem_id=button_id, preset=key)
     words = f"{done} of {len(loops)} done" + (f", {busy} under way" if busy else "")
     links = link("Watch the curves", button=True, primary=True, tab="compare", loops=ids)
     if any(view.generation >= 0 for view in loops):
         links += link("Look at the motions", button=True, query=motions_query(loops))
-    again = act("Run again", "preset-again", elem_id=button_id, preset=key)
+    words_again = "Launch" if key == PROTOCOL else "Run again"  # its choices may be others by now
+    again = act(words_again, "preset-again", elem_id=button_id, preset=key)
     return f'<div class="ls-row" style="margin-bottom:6px">{links}{again}<span class="ls-soft">{words}</span></div>'
 
 
