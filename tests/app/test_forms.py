@@ -108,7 +108,7 @@ def test_correctors_chosen_in_order_become_a_chain(form: forms.Form) -> None:
 
 @pytest.mark.parametrize(
     "path, value, words",
-    [("n", None, "empty"), ("n", 3, "8"), ("training.batch_size", 2.5, "whole number"), ("policy/augment/lam", -1, "0")],
+    [("n", None, "empty"), ("n", 3, "8"), ("training.batch_size", 2.5, "whole"), ("policy/augment/lam", -1, "0")],
 )
 def test_a_wrong_value_names_its_field(form: forms.Form, path: str, value: Any, words: str) -> None:
     values = form.defaults()
