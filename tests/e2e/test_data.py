@@ -85,6 +85,7 @@ def test_a_wrong_file_is_named_with_its_frame_and_nothing_is_kept(
     assert [line for line in watched.complaints if "400" not in line and "422" not in line] == []
 
 
+@pytest.mark.timeout(600)  # an upload, a viewer without a GPU, an evaluator: three minutes on two quiet cores
 def test_from_a_zip_to_a_loop_that_learns_from_it(stack: Stack, watched: Watched, zipped: Path) -> None:
     page = watched.page
     open_data(stack, page)
@@ -128,7 +129,7 @@ def test_from_a_zip_to_a_loop_that_learns_from_it(stack: Stack, watched: Watched
     page.get_by_role("tab", name="Loops").click()
     expect(page.locator("#loops-table")).to_contain_text("on people", timeout=15_000)
     with stack.client() as client:
-        limit = time.monotonic() + 120
+        limit = time.monotonic() + 240
         while (view := client.list_loops()[0]).generation < 1 and view.state != "failed":
             assert time.monotonic() < limit, view.sentence
             time.sleep(0.3)
