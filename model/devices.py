@@ -74,8 +74,8 @@ def own_chance(seed: int, device: torch.device) -> Iterator[None]:
 
 
 def source_of(seed: int, device: torch.device) -> torch.Generator:
-    """Where the draws of training come from, on the device that needs them: at MDM's size a batch's noise takes a CPU
-    longer than an accelerator takes to learn from it. They are the same draws on the same kind of device."""
+    """Where the draws of training come from, on the device that needs them: a batch's noise of 196 frames takes a CPU
+    core 20 to 40 ms. They are the same draws on the same kind of device."""
     return torch.Generator(device).manual_seed(seed)
 
 

@@ -6,8 +6,9 @@ import pytest
 
 from backend import loops, stages
 from backend.context import Backend
+from backend.queue import Message
 from backend.tables import Generation, utc_now
-from backend.views import in_words, numbers
+from backend.views import LoopView, in_words, numbers
 from tests.backend.leases import claimed, finish, messages, publish, start
 
 
@@ -49,12 +50,18 @@ def test_chunks_are_one_running_stage(backend: Backend) -> None:
     assert running.sentence == "part 2 of 4"
 
 
-def test_the_time_left_follows_the_pace(backend: Backend) -> None:
+def at_generation_three(backend: Backend) -> tuple[LoopView, list[Message]]:
+    """A loop of ten generations, and the messages that wait."""
     loop, first = start(backend, generations=10)
     waiting = [first]
     while loops.show_loop(backend, loop.id).generation < 3:
         publish(backend, claimed(backend, waiting.pop(0)))
         waiting += messages(backend)
+    return loop, waiting
+
+
+def test_the_time_left_follows_the_pace(backend: Backend) -> None:
+    loop, waiting = at_generation_three(backend)
     with backend.database.write() as session:
         for t in range(4):  # one generation in ten seconds, the last one just now
             session.get_one(Generation, (loop.id, t)).recorded_at = utc_now() - timedelta(seconds=10 * (3 - t))
@@ -66,11 +73,7 @@ def test_the_time_left_follows_the_pace(backend: Backend) -> None:
 
 
 def test_the_time_for_which_a_loop_was_stopped_is_no_pace(backend: Backend) -> None:
-    loop, first = start(backend, generations=10)
-    waiting = [first]
-    while loops.show_loop(backend, loop.id).generation < 3:
-        publish(backend, claimed(backend, waiting.pop(0)))
-        waiting += messages(backend)
+    loop, waiting = at_generation_three(backend)
     loops.cancel(backend, loop.id)
     with backend.database.write() as session:
         for t in range(4):  # one generation in ten seconds, the last one an hour ago
